@@ -1,0 +1,1 @@
+"""The client, and the embedded provider behind the same SDK."""

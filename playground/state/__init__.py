@@ -1,0 +1,1 @@
+"""What each page knows: traitlets only, no widgets."""

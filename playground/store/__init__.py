@@ -1,0 +1,1 @@
+"""The gallery on disk or on PostgreSQL: schema, ledger, items, search, files."""

@@ -1,0 +1,1 @@
+"""How each page looks: ipywidgets and one anywidget grid."""
