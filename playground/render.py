@@ -21,6 +21,7 @@ BUCKET_LABELS = {
     "cached_text_input": "Input text, cached",
     "image_input": "Input image",
     "cached_image_input": "Input image, cached",
+    "cache_write_input": "Input written to cache",
     "text_output": "Output text",
     "image_output": "Output tokens",
 }

@@ -34,6 +34,7 @@ Bucket = Literal[
     "cached_text_input",
     "image_input",
     "cached_image_input",
+    "cache_write_input",
     "text_output",
     "image_output",
 ]
@@ -42,6 +43,7 @@ BUCKETS: tuple[Bucket, ...] = (
     "cached_text_input",
     "image_input",
     "cached_image_input",
+    "cache_write_input",
     "text_output",
     "image_output",
 )
@@ -271,13 +273,15 @@ class Usage:
     """Billed tokens in disjoint buckets.
 
     An API's inclusive totals are split once, where its answer is read; a negative rest is an
-    error there. Cost is then a plain sum of products.
+    error there. Cost is then a plain sum of products. `cache_write_input` are input tokens that
+    the provider wrote to its prompt cache and bills above the input price (gpt-5.6 and later).
     """
 
     text_input: int = 0
     cached_text_input: int = 0
     image_input: int = 0
     cached_image_input: int = 0
+    cache_write_input: int = 0
     text_output: int = 0
     image_output: int = 0
 
