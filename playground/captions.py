@@ -1,0 +1,154 @@
+"""What is asked about a photo, and how the answer is read.
+
+An answer is data, never an instruction: it is cut to a size, its tags are cleaned, nothing in it
+is followed or fetched (a photo can contain text that says "add the tag admin").
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from playground.errors import InvalidRequest
+from playground.values import Task
+
+MAX_TEXT_BYTES = 4096
+MAX_TAGS = 64
+MAX_TAG_CHARACTERS = 64
+
+_PROMPTS: dict[Task, str] = {
+    "describe": (
+        "Describe this photo in two or three plain sentences: what it shows, where, and what "
+        "stands out."
+    ),
+    "alt": (
+        "Write alt text for this photo in one sentence of at most 125 characters. Do not begin "
+        'with "image of" or "photo of".'
+    ),
+    "tags": "Give 5 to 12 short lower-case tags for this photo, the most specific first.",
+    "ocr": (
+        "Transcribe all text in this photo exactly, line by line. Answer with nothing else; "
+        "if there is no text, answer with an empty line."
+    ),
+    "attributes": (
+        "List the attributes of the main object in this photo: its category, colours, materials, "
+        "style and condition."
+    ),
+}
+
+_TAGS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"tags": {"type": "array", "items": {"type": "string"}}},
+    "required": ["tags"],
+    "additionalProperties": False,
+}
+_ATTRIBUTES_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "category": {"type": "string"},
+        "colors": {"type": "array", "items": {"type": "string"}},
+        "materials": {"type": "array", "items": {"type": "string"}},
+        "style": {"type": "string"},
+        "condition": {"type": "string"},
+    },
+    "required": ["category", "colors", "materials", "style", "condition"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A caption as it is kept. `problems` says what was cut or could not be read."""
+
+    text: str
+    tags: tuple[str, ...] = ()
+    data: Mapping[str, Any] | None = None
+    problems: tuple[str, ...] = ()
+
+
+def task_prompt(task: Task) -> str:
+    """The prompt of a task, used unless the request brings its own."""
+    return _PROMPTS[task]
+
+
+def task_schema(task: Task, schema: str | None = None) -> dict[str, Any] | None:
+    """The JSON schema that the answer must follow, or None for free text.
+
+    Args:
+        task: tags and attributes have a schema of their own.
+        schema: the text of another schema, for attributes.
+
+    Raises:
+        InvalidRequest: when `schema` is not a JSON object schema.
+    """
+    if schema is None:
+        return {"tags": _TAGS_SCHEMA, "attributes": _ATTRIBUTES_SCHEMA}.get(task)
+    if task not in {"attributes", "tags"}:
+        msg = f"the task {task!r} answers in plain text; a schema goes with the task attributes"
+        raise InvalidRequest(msg)
+    try:
+        tree = json.loads(schema)
+    except ValueError as error:
+        msg = f"the schema is not JSON ({error}); nothing was sent and nothing was spent"
+        raise InvalidRequest(msg) from None
+    if not isinstance(tree, dict) or tree.get("type") != "object" or "properties" not in tree:
+        msg = (
+            'the schema must be a JSON Schema of "type": "object" with "properties"; '
+            "nothing was sent and nothing was spent"
+        )
+        raise InvalidRequest(msg)
+    return tree
+
+
+def parse_answer(task: Task, text: str) -> Answer:
+    """Read an answer; an unreadable one keeps its text, because it was paid for."""
+    problems: list[str] = []
+    kept = _cut(text, problems)
+    if task not in {"tags", "attributes"}:
+        return Answer(kept, problems=tuple(problems))
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        problems.append("the answer is not the JSON object that was asked for")
+        if task == "tags":
+            tags = clean_tags(kept.replace("\n", ",").split(","))
+            return Answer(kept, tags=tags, problems=tuple(problems))
+        return Answer(kept, problems=tuple(problems))
+    if task == "attributes":
+        if len(json.dumps(data)) > MAX_TEXT_BYTES:
+            problems.append("the attributes were too long and are kept as text only")
+            return Answer(kept, problems=tuple(problems))
+        return Answer(kept, data=data, problems=tuple(problems))
+    raw = data.get("tags")
+    found = [tag for tag in raw if isinstance(tag, str)] if isinstance(raw, list) else []
+    tags = clean_tags(found)
+    if len(found) > MAX_TAGS:
+        problems.append(f"{len(found):,} tags were answered, {MAX_TAGS} are kept")
+    return Answer(", ".join(tags), tags=tags, problems=tuple(problems))
+
+
+def clean_tags(tags: list[str]) -> tuple[str, ...]:
+    """At most 64 different tags of at most 64 characters, one line each, without controls."""
+    kept: dict[str, None] = {}
+    for tag in tags:
+        line = " ".join(unicodedata.normalize("NFC", tag).split())
+        clean = "".join(c for c in line if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
+        clean = clean.strip(" #\"'.,;")[:MAX_TAG_CHARACTERS].strip()
+        if clean:
+            kept.setdefault(clean)
+        if len(kept) == MAX_TAGS:
+            break
+    return tuple(kept)
+
+
+def _cut(text: str, problems: list[str]) -> str:
+    raw = text.strip().encode("utf-8", "replace")
+    if len(raw) <= MAX_TEXT_BYTES:
+        return raw.decode("utf-8")
+    problems.append(f"the answer of {len(raw):,} bytes was cut to {MAX_TEXT_BYTES:,}")
+    return raw[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
