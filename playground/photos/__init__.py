@@ -1,0 +1,36 @@
+"""Photos: folders to measured, hashed pictures; safe decoding, resizing and encoding.
+
+    scan(folder) ─► measure ─► Photo ─► prepare ─► Upload (what is sent)
+                                   └──► thumbnail
+
+Headers are read here in plain Python; every decoder runs in a child with a memory limit
+(`worker`), because a hostile picture must not end a notebook's kernel.
+"""
+
+from playground.photos.decode import SENT, prepare, thumbnail
+from playground.photos.files import (
+    MAX_FILE_BYTES,
+    MAX_PIXELS,
+    measure,
+    measure_many,
+    read,
+    resolve,
+    scan,
+    sniff,
+)
+from playground.photos.pool import WALL_SECONDS
+
+__all__ = [
+    "MAX_FILE_BYTES",
+    "MAX_PIXELS",
+    "SENT",
+    "WALL_SECONDS",
+    "measure",
+    "measure_many",
+    "prepare",
+    "read",
+    "resolve",
+    "scan",
+    "sniff",
+    "thumbnail",
+]

@@ -1,0 +1,68 @@
+"""Pictures made ready to send, and thumbnails: asked of the decoding children."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, cast
+
+from playground.photos import files, pool
+from playground.sizes import Size
+from playground.values import Photo, Upload
+
+SENT: tuple[str, ...] = ("jpeg", "png", "webp")
+
+
+def prepare(
+    photo: Photo | Path | str | bytes,
+    *,
+    resize: int | None = None,
+    formats: Sequence[str] = SENT,
+    max_pixels: int = files.MAX_PIXELS,
+    name: str = "the picture",
+) -> Upload:
+    """A picture as it may be sent: whole, upright, scaled down, and without any metadata.
+
+    A picture that needs no change keeps its pixels bit for bit (its metadata are cut out around
+    them); every other is re-encoded: PNG where it is transparent or small and lossless, else
+    JPEG. Colours are converted to sRGB.
+
+    Args:
+        photo: a measured photo, a file, or a picture's bytes.
+        resize: the longest side in pixels; None sends all pixels. Never scales up.
+        formats: what may be sent, of jpeg, png and webp.
+        max_pixels: pictures with more are refused before they are decoded.
+        name: stands for `bytes` in messages.
+
+    Raises:
+        PhotoProblem: when it cannot be read, is not whole, or is not safe to decode. Nothing
+            was sent then.
+    """
+    if isinstance(photo, bytes):
+        data = photo
+    else:
+        name, data = files.read(photo)
+    request = {
+        "op": "prepare",
+        "max_pixels": max_pixels,
+        "resize": resize,
+        "formats": list(formats),
+    }
+    result, made = pool.shared.ask(name, request, data)
+    format_ = cast("Literal['jpeg', 'png', 'webp']", str(result["format"]))
+    return Upload(made, format_, Size(int(result["width"]), int(result["height"])))
+
+
+def thumbnail(data: bytes | Path, *, edge_px: int = 320) -> tuple[bytes, Size]:
+    """A small WebP of a picture, its longer side at most `edge_px` pixels.
+
+    Raises:
+        PhotoProblem: as `prepare`.
+    """
+    if isinstance(data, bytes):
+        name = "the picture"
+    else:
+        name, data = files.read(data)
+    request = {"op": "thumbnail", "max_pixels": files.MAX_PIXELS, "edge_px": edge_px}
+    result, made = pool.shared.ask(name, request, data)
+    return made, Size(int(result["width"]), int(result["height"]))
