@@ -252,7 +252,13 @@ def _auto_sizes() -> tuple[Size, ...]:
             if size.long_px <= 3 * size.short_px and abs(size.pixels - area) * 1000 <= area:
                 found.append((abs(size.pixels - area), size))
     # Seen deliveries (1384x1136, 1254x1254, 1672x941, 1533x1026): even sides come first.
-    found.sort(key=lambda pair: (pair[1].width_px % 8 + pair[1].height_px % 8, pair[0]))
+    found.sort(
+        key=lambda pair: (
+            pair[1].width_px % 8 + pair[1].height_px % 8,
+            pair[0],
+            pair[1].height_px,
+        )
+    )
     return tuple(size for _, size in found)
 
 

@@ -1,0 +1,51 @@
+"""Text is counted offline and exactly; no text breaks the counter."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playground import catalog, tokens
+from playground.sizes import Size
+
+
+def test_special_token_text_is_ordinary_text():
+    assert tokens.count_text("<|endoftext|>") > 1
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(codec=None)))
+def test_any_text_can_be_counted_and_splits_into_as_many_pieces(text):
+    assert len(tokens.split_text(text)) == tokens.count_text(text)
+
+
+@settings(deadline=None)
+@given(st.text(max_size=300))
+def test_a_text_never_has_more_tokens_than_bytes(text):
+    assert tokens.count_text(text) <= len(text.encode("utf-8", "surrogatepass")) + 3
+
+
+def test_pieces_join_to_the_text():
+    text = "Original ancient wizard profile card"
+    assert "".join(tokens.split_text(text)) == text
+
+
+def test_a_hundred_thousand_characters_are_counted():
+    assert tokens.count_text("a glass desert " * 7000) == 3 * 7000 + 1
+
+
+@given(st.integers(1, 9000), st.integers(1, 9000), st.sampled_from([1536, 2500, 6144, 10000]))
+def test_a_patch_budget_is_never_exceeded(width, height, budget):
+    assert 1 <= tokens.patches(width, height, budget=budget) <= budget
+
+
+@given(st.integers(1, 12_000), st.integers(1, 12_000))
+def test_every_model_counts_every_photo_or_refuses_it_in_words(width, height):
+    for model in catalog.default().models:
+        if model.vision is None:
+            continue
+        for detail in model.details:
+            try:
+                count = tokens.vision_input(model, Size(width, height), detail)
+            except catalog.InvalidRequest as error:
+                assert "patches" in str(error)  # noqa: PT017 # both branches are asserted
+            else:
+                assert 0 < count.low <= count.high
