@@ -1,0 +1,338 @@
+"""The gallery page under Voilà, and JupyterLab on the notebooks, started with the right settings.
+
+The page runs in its own process that holds no key, listens on 127.0.0.1 only, asks for a token,
+refuses foreign host names (a web page could otherwise reach it by DNS rebinding), loads nothing
+from a CDN, and sees no folder but a private one with the notebook in it: what lies below Voilà's
+root is served to anybody, token or not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from playground.errors import PlaygroundError
+from playground.provider.connect import provider_name
+
+DEFAULT_PORT = 8866
+LAB_PORT = 8888
+START_SECONDS = 60
+STOP_SECONDS = 15
+# A kernel whose page was closed is not told so (voila#1458): it goes when it has been idle.
+IDLE_SECONDS = 300
+# Above the 10 MiB default, at which an upload is lost without a word.
+MESSAGE_BYTES = 100 * 1024 * 1024
+
+_PACKAGE = Path(__file__).parent
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+        "connect-src 'self' ws: wss: blob:; worker-src 'self' blob:; object-src 'none'; "
+        "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+    ),
+    "Referrer-Policy": "same-origin",
+}
+# The child ends when its standard input does, so no server outlives a parent that was killed.
+_CHILD = """
+import os, runpy, signal, sys, threading
+def watch():
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=watch, daemon=True).start()
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
+
+
+def serve(
+    gallery: str | Path | None = None,
+    port: int | None = None,
+    open_browser: bool = True,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve the gallery page to its owner until Ctrl-C.
+
+    Args:
+        gallery: folder or URL; `PLAYGROUND_GALLERY` or ./gallery by default.
+        port: on 127.0.0.1; 8866 by default, or any free one when that is taken.
+        open_browser: open the page, token included; otherwise its address is only said.
+        environ: the environment of the page's process, without what looks like a secret key.
+        say: gets the lines for the user.
+
+    Raises:
+        PlaygroundError: when the given port is taken or the server does not start.
+    """
+    with voila(gallery, port, environ=environ) as (url, process):
+        say(f"The gallery is at {url}")
+        say("This address holds a token: who has it can see and annotate. Ctrl-C stops.")
+        if open_browser:
+            webbrowser.open(url)
+        _wait(process, "The gallery page")
+
+
+def lab(
+    port: int | None = None,
+    open_browser: bool = True,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    say: Callable[[str], None] = print,
+) -> None:
+    """JupyterLab on the notebooks, with the owner's own environment and settings, until Ctrl-C.
+
+    Raises:
+        PlaygroundError: when the given port is taken or the server does not start.
+    """
+    with jupyterlab(port, environ=environ) as (url, process):
+        say(f"JupyterLab is at {url}")
+        if open_browser:
+            webbrowser.open(url)
+        _wait(process, "JupyterLab")
+
+
+@contextlib.contextmanager
+def voila(
+    gallery: str | Path | None = None,
+    port: int | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A running gallery server: its address with the token, and its process.
+
+    Everything that belongs to it is gone afterwards: kernels, connection files, the private
+    folder. Arguments and errors as in `serve`.
+    """
+    chosen = _port(port, DEFAULT_PORT)
+    token = secrets.token_urlsafe(24)
+    with tempfile.TemporaryDirectory(prefix="halfpenny-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        root = home / "page"
+        root.mkdir()
+        shutil.copy(notebooks_folder() / "gallery.ipynb", root)
+        _kernel_spec(home)
+        config = {
+            "Voila": {
+                "ip": "127.0.0.1",
+                "port": chosen,
+                "port_retries": 0,
+                "open_browser": False,
+                "root_dir": str(root),
+                "connection_dir_root": str(home),
+                "token": token,
+                "tornado_settings": {
+                    "allow_remote_access": False,
+                    "local_hostnames": ["localhost"],
+                    "websocket_max_message_size": MESSAGE_BYTES,
+                    "headers": _HEADERS,
+                },
+            },
+            "VoilaConfiguration": {
+                "template": "halfpenny",
+                "allow_template_override": "NO",
+                "file_allowlist": [],
+                "preheat_kernel": True,
+                "default_pool_size": 1,
+                "show_tracebacks": False,
+            },
+            "MappingKernelManager": {
+                "cull_idle_timeout": IDLE_SECONDS,
+                "cull_interval": 30,
+            },
+        }
+        (home / "voila.json").write_text(json.dumps(config), encoding="utf-8")
+        inside = page_environment(environ, gallery, home)
+        arguments = ["voila", str(root / "gallery.ipynb")]
+        with _running(arguments, inside, home, chosen, "The gallery page") as process:
+            yield f"http://127.0.0.1:{chosen}/?token={token}", process
+
+
+@contextlib.contextmanager
+def jupyterlab(
+    port: int | None = None, *, environ: Mapping[str, str] = os.environ
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A running JupyterLab: its address with the token, and its process; as `voila`."""
+    chosen = _port(port, LAB_PORT)
+    token = secrets.token_urlsafe(24)
+    with tempfile.TemporaryDirectory(prefix="halfpenny-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        config = {
+            "ServerApp": {
+                "ip": "127.0.0.1",
+                "port": chosen,
+                "port_retries": 0,
+                "open_browser": False,
+                "root_dir": str(notebooks_folder()),
+                "tornado_settings": {"websocket_max_message_size": MESSAGE_BYTES},
+            },
+            "IdentityProvider": {"token": token},
+            # News and update checks ask a foreign host on every start.
+            "LabApp": {"check_for_updates_class": "jupyterlab.NeverCheckForUpdate"},
+        }
+        (home / "jupyter_config.json").write_text(json.dumps(config), encoding="utf-8")
+        inside = dict(environ)
+        location = inside.get("PLAYGROUND_GALLERY", "gallery")
+        inside["PLAYGROUND_GALLERY"] = _absolute(location)
+        arguments = ["jupyterlab", f"--config={home / 'jupyter_config.json'}"]
+        with _running(arguments, inside, None, chosen, "JupyterLab") as process:
+            yield f"http://127.0.0.1:{chosen}/lab?token={token}", process
+
+
+def page_environment(
+    environ: Mapping[str, str], gallery: str | Path | None, home: Path
+) -> dict[str, str]:
+    """The environment of the page's process: no key in it, and Jupyter's folders below `home`.
+
+    Voilà hands its whole environment to every kernel, and the page never spends, so it gets no
+    key at all; the user's own Jupyter configuration, extensions and start-up files stay out.
+    """
+    inside = {name: value for name, value in environ.items() if not _is_secret(name)}
+    inside["PLAYGROUND_GALLERY"] = _absolute(
+        gallery or environ.get("PLAYGROUND_GALLERY") or "gallery"
+    )
+    inside["PLAYGROUND_PROVIDER"] = provider_name(environ=environ)
+    inside["JUPYTER_PATH"] = os.pathsep.join([str(home), str(_PACKAGE / "data")])
+    for name, folder in {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "IPYTHONDIR": "ipython",
+    }.items():
+        (home / folder).mkdir(exist_ok=True)
+        inside[name] = str(home / folder)
+    return inside
+
+
+def notebooks_folder() -> Path:
+    """The notebooks: beside the package in a checkout, inside it once installed."""
+    inside = _PACKAGE / "data" / "notebooks"
+    return inside if inside.is_dir() else _PACKAGE.parent / "notebooks"
+
+
+def _is_secret(name: str) -> bool:
+    return name.startswith("OPENAI_") or name.endswith(("_API_KEY", "_API_TOKEN"))
+
+
+def _absolute(location: str | Path) -> str:
+    text = str(location)
+    return text if "://" in text else str(Path(text).expanduser().absolute())
+
+
+def _kernel_spec(home: Path) -> None:
+    """A kernel that is this very Python, whatever kernels the user has installed."""
+    folder = home / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    spec: dict[str, Any] = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+    }
+    (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+
+
+def _port(wanted: int | None, usual: int) -> int:
+    if wanted is not None:
+        if not _free(wanted):
+            msg = (
+                f"Port {wanted} is taken by another program (or not allowed); "
+                "choose another one with --port, or leave it out."
+            )
+            raise PlaygroundError(msg)
+        return wanted
+    if _free(usual):
+        return usual
+    with socket.socket() as any_free:
+        any_free.bind(("127.0.0.1", 0))
+        return int(any_free.getsockname()[1])
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the server binds: a port that is only waiting out old connections is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _running(
+    arguments: list[str],
+    environ: Mapping[str, str],
+    folder: Path | None,
+    port: int,
+    what: str,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server process that answers on `port`; stopped, with its kernels, at the end."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+            [sys.executable, "-c", _CHILD, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=dict(environ),
+            start_new_session=True,  # Ctrl-C reaches this process, which then stops the child
+        )
+        try:
+            _await_answer(process, port, what, log)
+            yield process
+        finally:
+            _stop(process)
+
+
+def _await_answer(process: subprocess.Popen[bytes], port: int, what: str, log: Any) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/login")
+            connection.getresponse()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+        finally:
+            connection.close()
+    log.seek(0)
+    lines = log.read().decode(errors="replace").strip().splitlines()
+    reason = f" Its last words: {lines[-1]}" if lines else ""
+    msg = f"{what} did not start within {START_SECONDS} seconds.{reason}"
+    raise PlaygroundError(msg)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()  # kernels notice that their parent is gone, and end
+        process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], what: str) -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        status = process.wait()
+        msg = f"{what} ended by itself (status {status}); start it again."
+        raise PlaygroundError(msg)
