@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -28,6 +28,7 @@ from playground.values import (
     CostLine,
     EditRequest,
     ImageRequest,
+    Photo,
     Quote,
     Request,
     Source,
@@ -168,64 +169,94 @@ def bill(
     return Bill(total, lines, version)
 
 
-def total_quote(quotes: Sequence[Quote]) -> Quote:
-    """The sum of quotes for one model and tier (a folder of photos).
+def quote_photos(
+    request: CaptionRequest,
+    photos: Iterable[Photo],
+    *,
+    on: dt.date | None = None,
+    rates: Rates | None = None,
+) -> Iterator[tuple[Photo, Quote | str]]:
+    """The same question about many photos: each with its quote, or why it is refused.
+
+    Photos of one size share one quote, so a folder costs little more than reading its headers.
+    Arguments and errors (unknown model, impossible option) are those of `quote`; only what is
+    wrong with one photo becomes a text.
+    """
+    made: dict[Size, Quote | str] = {}
+    for photo in photos:
+        found = made.get(photo.size)
+        if found is None:
+            try:
+                found = quote(request.with_(photo=photo), on=on, rates=rates)
+            except UnknownModel:
+                raise
+            except InvalidRequest as error:
+                found = str(error)
+            made[photo.size] = found
+        yield photo, found
+
+
+def total_quote(quotes: Mapping[Quote, int] | Sequence[Quote]) -> Quote:
+    """The sum of quotes for one model and tier (a folder of photos), each so many times.
 
     Unknown if one of them is; `bounded` if one is not exact. Lines are added by bucket and rate.
+
+    Raises:
+        InvalidRequest: when there are none.
     """
-    if not quotes:
+    counted = quotes.items() if isinstance(quotes, Mapping) else [(each, 1) for each in quotes]
+    if not counted:
         msg = "there is nothing to quote"
         raise InvalidRequest(msg)
-    first = quotes[0]
+    first = next(iter(counted))[0]
     ranges: dict[Bucket, TokenRange] = {}
     lines: dict[tuple[Bucket, Decimal], tuple[int, int]] = {}
-    low = high = hold = 0
-    unknown = refused = False
-    exact = True
     notes: dict[str, int] = {}
     sources: dict[Source, None] = {}
-    for each in quotes:
+    for each, times in counted:
         for bucket, tokens_range in each.tokens.items():
-            ranges[bucket] = ranges.get(bucket, TokenRange(0, 0)) + tokens_range
+            ranges[bucket] = ranges.get(bucket, TokenRange(0, 0)) + tokens_range.times(times)
         for line in each.lines:
             count, cost = lines.get((line.bucket, line.per_million), (0, 0))
             lines[line.bucket, line.per_million] = (
-                count + line.tokens,
-                cost + to_picousd(line.dollars),
+                count + line.tokens * times,
+                cost + to_picousd(line.dollars) * times,
             )
-        if each.low is None or each.high is None:
-            unknown = True
-        else:
-            low += to_picousd(each.low)
-            high += to_picousd(each.high)
-        if each.hold is None:
-            refused = True
-        else:
-            hold += to_picousd(each.hold)
-        exact = exact and each.basis == "exact"
         for note in each.notes:
-            notes[note] = notes.get(note, 0) + 1
+            notes[note] = notes.get(note, 0) + times
         sources |= dict.fromkeys(each.sources)
+    total = sum(times for _, times in counted)
+    bases = {each.basis for each, _ in counted}
     return Quote(
         model=first.model,
         tier=first.tier,
         on=first.on,
-        basis="unknown" if unknown else "exact" if exact else "bounded",
+        basis="unknown" if "unknown" in bases else "exact" if bases == {"exact"} else "bounded",
         tokens=ranges,
-        low=None if unknown else from_picousd(low),
-        high=None if unknown else from_picousd(high),
-        hold=None if unknown or refused else from_picousd(hold),
+        low=_sum([(each.low, times) for each, times in counted]),
+        high=_sum([(each.high, times) for each, times in counted]),
+        hold=_sum([(each.hold, times) for each, times in counted]),
         lines=tuple(
             CostLine(bucket, count, rate, from_picousd(cost))
             for (bucket, rate), (count, cost) in lines.items()
         ),
         notes=tuple(
-            note if times == len(quotes) else f"{note} ({times:,} of {len(quotes):,})"
+            note if times == total else f"{note} ({times:,} of {total:,} photos)"
             for note, times in notes.items()
         ),
         sources=tuple(sources),
         price_version=first.price_version,
     )
+
+
+def _sum(amounts: Sequence[tuple[Decimal | None, int]]) -> Decimal | None:
+    """The sum, or None where one amount is unknown."""
+    total = 0
+    for amount, times in amounts:
+        if amount is None:
+            return None
+        total += to_picousd(amount) * times
+    return from_picousd(total)
 
 
 # -------------------------------------------------------------------------------------------------

@@ -363,13 +363,14 @@ class CostLine:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Quote:
     """What a request will cost, before it is sent.
 
     `low` and `high` are dollars, None where unknown (never zero for want of a price). `hold` is
     what the ledger reserves: the most that the call can be billed as far as the rules go; None
-    means that the call is refused.
+    means that the call is refused. Quotes are compared by identity (a mapping is no hash key);
+    compare their `to_dict()`.
     """
 
     model: str

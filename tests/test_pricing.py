@@ -169,7 +169,8 @@ def test_resizing_first_lowers_the_quote_and_never_enlarges():
     whole = quote(caption(4032, 3024))
     small = quote(caption(4032, 3024, resize=768))
     assert small.high < whole.high
-    assert quote(caption(300, 200, resize=768)) == quote(caption(300, 200))
+    same = quote(caption(300, 200, resize=768))
+    assert same.to_dict() == quote(caption(300, 200)).to_dict()
 
 
 def test_a_photo_of_too_many_patches_is_refused():
@@ -302,6 +303,18 @@ def test_a_folder_costs_the_sum_of_its_photos(dimensions):
     assert total.low == sum(each.low for each in quotes)
     assert total.high == sum(each.high for each in quotes)
     assert sum(line.dollars for line in total.lines) == total.high
+
+
+def test_many_photos_are_quoted_by_size_and_the_impossible_ones_say_why():
+    request = caption(model="gpt-5.6-sol", detail="original")
+    photos = [Photo(1024, 768), Photo(7952, 5304), Photo(1024, 768)]
+    found = [each for _, each in pricing.quote_photos(request, photos, on=DAY)]
+    assert found[0] is found[2]
+    assert "41,334" in found[1]
+    twice = pricing.total_quote({found[0]: 2})
+    assert twice.high == 2 * found[0].high
+    with pytest.raises(InvalidRequest, match="nothing to quote"):
+        pricing.total_quote([])
 
 
 def test_the_json_of_a_quote_has_the_promised_keys():
