@@ -1,0 +1,22 @@
+"""Requests to outcomes: the one gate for money, single calls, and folders of photos."""
+
+from playground.runner.folder import caption_folder
+from playground.runner.gate import CONSENT_DOLLARS, Labels, perform, recover
+from playground.runner.results import Kept, Problem, Recovery, Result, Summary
+from playground.runner.single import caps, caption, generate
+
+__all__ = [
+    "CONSENT_DOLLARS",
+    "Kept",
+    "Labels",
+    "Problem",
+    "Recovery",
+    "Result",
+    "Summary",
+    "caps",
+    "caption",
+    "caption_folder",
+    "generate",
+    "perform",
+    "recover",
+]

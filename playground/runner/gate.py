@@ -1,0 +1,522 @@
+"""The one gate: nothing else takes reservations and calls a provider.
+
+    resolve ─► quote ─► prepare ─► consent ─► reserve ─► send ─► store file ─► settle
+                                                 └─► release (not billed) | unknown (held)
+
+Whatever fails before the reservation costs nothing. From the reservation on, every way out ends
+in the ledger: settled with what was billed, released with evidence that nothing was, or unknown
+and held. A process that dies leaves its attempts open; the next one finishes them (`recover`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from playground import captions, catalog, failpoints, money, photos, pricing
+from playground.catalog import Rates
+from playground.errors import (
+    GalleryProblem,
+    InvalidRequest,
+    PhotoProblem,
+    SpendingRefused,
+    UnknownModel,
+    UnknownPrice,
+)
+from playground.provider import outcomes
+from playground.runner.results import Kept, Recovery, Result
+from playground.store.records import Caps, NewCaption, NewImage, clean_tags
+from playground.values import (
+    Captioned,
+    CaptionRequest,
+    EditRequest,
+    Failed,
+    Generated,
+    ImageRequest,
+    Outcome,
+    Photo,
+    Quote,
+    Receipt,
+    Request,
+    Tier,
+    Unknown,
+    Upload,
+)
+
+if TYPE_CHECKING:
+    from playground.provider.client import Client
+    from playground.store import Gallery
+    from playground.store.records import Attempt
+
+CONSENT_DOLLARS = Decimal(1)
+# True and False answer for every quote; a function is shown the quote.
+Confirm = Callable[[Quote], bool] | bool
+_THUMBNAIL_PX = 320
+_NO_CAPS = Caps()
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the owner wants written on the pictures of a call."""
+
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    collection: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A request whose pictures are ready to be sent; `sent` has their sizes as prepared."""
+
+    request: Request
+    sent: Request
+    uploads: tuple[Upload, ...] = ()
+    mask: Upload | None = None
+    original: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An open attempt, as far as finishing it needs."""
+
+    id: str
+    request: Request
+    hold: Decimal
+    rates: Rates | None
+    day: Any
+    labels: Labels = Labels()
+    item_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How an attempt ended in the ledger; `outcome` may have become Unknown for want of a price."""
+
+    outcome: Outcome
+    bill: pricing.Bill | None = None
+    items: tuple[Kept, ...] = ()
+    answer: captions.Answer | None = None
+    notes: tuple[str, ...] = ()
+
+
+class _Leftovers:
+    """What this process must still finish in one gallery."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.looked = False
+        self.unfinished: dict[str, _Open] = {}
+
+
+_leftovers: WeakKeyDictionary[Any, _Leftovers] = WeakKeyDictionary()
+_leftovers_lock = threading.Lock()
+
+
+def perform(
+    gallery: Gallery,
+    client: Client,
+    request: Request,
+    *,
+    caps: Caps = _NO_CAPS,
+    job_key: str | None = None,
+    run_id: str | None = None,
+    rates: Rates | None = None,
+    labels: Labels = Labels(),
+    confirm: Confirm = False,
+    on_quote: Callable[[Quote], None] | None = None,
+    on_partial: Callable[[int, bytes], None] | None = None,
+    on_text: Callable[[str], None] | None = None,
+    timeout_seconds: float | None = None,
+) -> Result:
+    """Do one call through the gallery's ledger and keep what comes of it.
+
+    The outcome of a call that was sent is a value (`Result.outcome`), also when it failed or its
+    bill is unknown. What is raised was not sent and cost nothing, but for a gallery that cannot
+    take the answer: that stays in the gallery's spool and is finished by the next call.
+
+    Args:
+        caps: dollars that may be committed; narrower than the gallery's own.
+        job_key: identity of the question, `request.key` by default.
+        run_id: calls with the same one share `caps.run`.
+        rates: dollars per million tokens by bucket, instead of the client's or the catalog's.
+        confirm: consent to a quote above $1.00: True, or a function that asks.
+        on_quote: is shown the final quote before anything is reserved.
+        on_partial: drafts of a streamed picture. on_text: pieces of a caption.
+        timeout_seconds: for the whole answer.
+
+    Raises:
+        InvalidRequest, UnknownModel, UnknownPrice, PhotoProblem, SpendingRefused, GalleryProblem.
+    """
+    labels = replace(labels, tags=clean_tags(labels.tags))
+    if gallery.read_only:
+        msg = f"{gallery.why_read_only.rstrip('.')}. Nothing was sent and nothing was spent."
+        raise GalleryProblem(msg)
+    rates = client.rates if rates is None else rates
+    request = photos.resolve(request)
+    quote_or_refuse(request, client, rates)
+    ready = _prepare(request)
+    quote = quote_or_refuse(ready.sent, client, rates)
+    if on_quote is not None:
+        on_quote(quote)
+    consent(quote, confirm)
+    _finish_leftovers(gallery)
+    begun = time.monotonic()
+    attempt = gallery.ledger.reserve(
+        job_key=job_key or request.key,
+        slots=request.n if isinstance(request, ImageRequest) else 1,
+        request=request,
+        quote=quote,
+        provider=client.provider,
+        caps=caps,
+        run_id=run_id,
+        sample=client.is_sample,
+        rates=rates,
+    )
+    assert quote.hold is not None
+    left = _Open(attempt.id, request, quote.hold, rates, quote.on, labels)
+    spool = gallery.spool_path(attempt.id)
+    try:
+        if isinstance(request, CaptionRequest):
+            left = replace(left, item_id=_keep_photo(gallery, request.measured, ready))
+        gallery.ledger.sent(attempt.id)
+    except BaseException as problem:
+        why = f"The gallery could not be prepared ({problem}). Nothing was sent or billed."
+        gallery.ledger.release(attempt.id, Failed("not_sent", why))
+        raise
+    try:
+        outcome = client.perform(
+            request,
+            attempt_id=attempt.id,
+            uploads=ready.uploads,
+            mask=ready.mask,
+            spool=spool,
+            on_partial=on_partial,
+            on_text=on_text,
+            timeout_seconds=timeout_seconds,
+        )
+    except BaseException:
+        # Interrupted (Ctrl-C) while it was under way: what the spool proves is booked.
+        _finish(gallery, left, _proven(gallery, left, "cancelled", "It was interrupted"))
+        raise
+    seconds = time.monotonic() - begun
+    end = _finish(gallery, left, outcome)
+    _thumbnails(gallery, end)
+    return _result(ready, quote, left, end, seconds)
+
+
+def quote_or_refuse(request: Request, client: Client | None, rates: Rates | None) -> Quote:
+    """The quote of a resolved request that may be sent.
+
+    Raises:
+        UnknownModel, UnknownPrice: naming the model and how to give a price.
+        InvalidRequest: for a model that is shut down, with its date.
+    """
+    override = (
+        "To use it all the same, name its price with --price text_input=…,text_output=… (dollars "
+        "per million tokens; rates= in Python) or --price free"
+    )
+    try:
+        quote = pricing.quote(request, rates=rates)
+    except UnknownModel as problem:
+        raise UnknownModel(f"{problem} {override}.") from None
+    if quote.hold is None:
+        model = catalog.default().model(request.model)
+        if model.retired(quote.on):
+            msg = f"{model.retirement}. Nothing was sent and nothing was spent."
+            raise InvalidRequest(msg)
+        why = quote.notes[0] if quote.notes else "its price is not known"
+        msg = (
+            f"What {request.model} would cost is unknown: {why.partition(';')[0]}. Nothing was "
+            f"sent and nothing was spent. {override}."
+        )
+        raise UnknownPrice(msg)
+    if client is not None and client.provider not in {"openai", "offline"} and rates is None:
+        note = f"{client.provider} may charge other prices than these, which are the maker's"
+        quote = replace(quote, notes=(*quote.notes, note))
+    return quote
+
+
+def consent(quote: Quote, confirm: Confirm) -> None:
+    """Ask before more than $1.00 may be spent.
+
+    Raises:
+        SpendingRefused: when the answer is no, or nobody can be asked.
+    """
+    most = max(quote.high or Decimal(0), quote.hold or Decimal(0))
+    if most <= CONSENT_DOLLARS or confirm is True:
+        return
+    if confirm is not False and confirm(quote):
+        return
+    how = "it was not confirmed" if confirm is not False else "nobody confirmed it (--yes does)"
+    msg = (
+        f"This may cost {money.short(most)}, more than {money.short(CONSENT_DOLLARS)}, and {how}. "
+        "Nothing was sent and nothing was spent."
+    )
+    raise SpendingRefused(msg)
+
+
+def recover(gallery: Gallery) -> Recovery:
+    """Finish what processes that no longer live have left open in a gallery.
+
+    A complete answer in the spool is settled with its pictures; an attempt that never left is
+    released; everything else becomes unknown and stays held. The attempts of living processes
+    are not touched.
+    """
+    settled = released = unknown = 0
+    for attempt in gallery.ledger.dead_attempts():
+        failpoints.hit("in_recovery")
+        left = _as_open(gallery, attempt)
+        if attempt.state == "reserved":
+            outcome: Outcome = Failed("not_sent", "The program ended before anything was sent.")
+        else:
+            outcome = _proven(gallery, left, "died", "The program ended while it was under way")
+        end = _book(gallery, left, outcome)
+        _thumbnails(gallery, end)
+        settled += isinstance(end.outcome, Generated | Captioned)
+        released += isinstance(end.outcome, Failed)
+        unknown += isinstance(end.outcome, Unknown)
+    return Recovery(settled, released, unknown)
+
+
+# -------------------------------------------------------------------------------------------------
+
+
+def _prepare(request: Request) -> _Ready:
+    """Decode and re-encode the request's pictures: what fails here was never sent."""
+    if isinstance(request, CaptionRequest):
+        photo = request.measured
+        name, data = photos.read(photo)
+        upload = photos.prepare(data, resize=request.resize, name=name)
+        sent = request.with_(photo=_as_sent(photo, upload), resize=None)
+        return _Ready(request, sent, (upload,), None, data)
+    if isinstance(request, EditRequest):
+        uploads = tuple(photos.prepare(image) for image in request.images)
+        mask = photos.prepare(request.mask, formats=("png",)) if request.mask else None
+        if mask is not None and mask.size != uploads[0].size:
+            msg = (
+                f"The mask has {mask.size} pixels and the first picture {uploads[0].size}; they "
+                "must be equal. Nothing was sent and nothing was spent."
+            )
+            raise InvalidRequest(msg)
+        images = tuple(
+            _as_sent(image, upload) for image, upload in zip(request.images, uploads, strict=True)
+        )
+        return _Ready(request, request.with_(images=images), uploads, mask)
+    return _Ready(request, request)
+
+
+def _as_sent(photo: Any, upload: Upload) -> Photo:
+    assert isinstance(photo, Photo)
+    size = upload.size
+    return replace(photo, width_px=size.width_px, height_px=size.height_px)
+
+
+def _keep_photo(gallery: Gallery, photo: Photo, ready: _Ready) -> str:
+    """The gallery's item of a photo that is about to be captioned."""
+    assert photo.sha256 is not None
+    item = gallery.find_photo(photo.sha256)
+    if item is None:
+        assert ready.original is not None
+        try:
+            small: tuple[Any, Any] | None = photos.thumbnail(
+                ready.uploads[0].data, edge_px=_THUMBNAIL_PX
+            )
+        except PhotoProblem:
+            small = None
+        item = gallery.add_photo(photo, ready.original, name=photo.name, thumbnail=small)
+    return item.id
+
+
+def _finish(gallery: Gallery, left: _Open, outcome: Outcome) -> _End:
+    """Book an outcome; one that cannot be booked now is kept for the next call."""
+    try:
+        return _book(gallery, left, outcome)
+    except BaseException:
+        with _left_in(gallery).lock:
+            _left_in(gallery).unfinished[left.id] = left
+        raise
+
+
+def _book(gallery: Gallery, left: _Open, outcome: Outcome) -> _End:
+    ledger = gallery.ledger
+    bill: pricing.Bill | None = None
+    if isinstance(outcome, Generated | Captioned):
+        tier: Tier = outcome.receipt.tier or left.request.tier
+        bill = pricing.bill(
+            left.request.model, outcome.usage, tier=tier, on=left.day, rates=left.rates
+        )
+        if bill.dollars is None:
+            outcome = Unknown(
+                "no_usage",
+                f"The answer came, but {'; '.join(bill.notes)}. Its price stays held until you "
+                "resolve it, and the answer stays in the gallery's spool.",
+                outcome.receipt,
+            )
+    if isinstance(outcome, Failed):
+        ledger.release(left.id, outcome)
+        return _End(outcome)
+    if isinstance(outcome, Unknown):
+        ledger.unknown(left.id, outcome)
+        return _End(outcome)
+    assert bill is not None
+    assert bill.dollars is not None
+    images: list[NewImage] = []
+    caption: NewCaption | None = None
+    answer: captions.Answer | None = None
+    problems = outcome.problems
+    if isinstance(outcome, Generated):
+        images = [
+            NewImage(
+                sha256=gallery.store_file(image.data, image.format),
+                format=image.format,
+                size=image.size,
+                size_bytes=len(image.data),
+                slot=image.slot,
+                title=left.labels.title,
+                tags=left.labels.tags,
+                collection=left.labels.collection,
+            )
+            for image in outcome.images
+        ]
+    else:
+        assert isinstance(left.request, CaptionRequest)
+        task = left.request.task
+        answer = captions.parse_answer(task, outcome.text)
+        problems = (*problems, *answer.problems)
+        if left.item_id is not None:
+            caption = NewCaption(left.item_id, task, answer.text, answer.tags, answer.data)
+    ids = ledger.settle(
+        left.id,
+        usage=outcome.usage,
+        cost=bill.dollars,
+        receipt=outcome.receipt,
+        images=images,
+        caption=caption,
+        problems=problems,
+        price_version=bill.price_version,
+    )
+    kept = tuple(
+        Kept(id_, image.sha256, image.format, image.size, _path(gallery, id_))
+        for id_, image in zip(ids, images, strict=bool(images))
+    )
+    return _End(outcome, bill, kept, answer, (*problems, *_overrun(bill.dollars, left.hold)))
+
+
+def _overrun(billed: Decimal, hold: Decimal) -> tuple[str, ...]:
+    if billed <= hold:
+        return ()
+    return (
+        f"it was billed {money.short(billed)}, more than the {money.short(hold)} that was thought "
+        "possible; no further call is made until you have acknowledged this overrun",
+    )
+
+
+def _result(ready: _Ready, quote: Quote, left: _Open, end: _End, seconds: float) -> Result:
+    result = Result(
+        request=ready.request,
+        quote=quote,
+        outcome=end.outcome,
+        attempt_id=left.id,
+        bill=end.bill,
+        items=end.items,
+        item_id=left.item_id,
+        seconds=end.outcome.receipt.seconds or seconds,
+        notes=end.notes,
+    )
+    if end.answer is not None:
+        answer = end.answer
+        result = replace(result, text=answer.text, tags=answer.tags, data=answer.data)
+    return replace(result, notes=(*result.notes, *_differences(result)))
+
+
+def _differences(result: Result) -> list[str]:
+    """What was delivered otherwise than asked."""
+    if not result.ok:
+        return []
+    found = []
+    delivered = result.delivered
+    for what, asked in result.asked.items():
+        came = delivered.get(what)
+        if came and asked != "auto" and came != asked:
+            found.append(f"{what} {asked} was asked for, {came} was delivered")
+    tier = result.outcome.receipt.tier
+    if tier and tier != result.request.tier:
+        found.append(f"it was served at the {tier} tier and is billed as such")
+    return found
+
+
+def _thumbnails(gallery: Gallery, end: _End) -> None:
+    """Small pictures of what was made. They can be rebuilt, so a failure is no reason to fail."""
+    if not isinstance(end.outcome, Generated):
+        return
+    for kept, image in zip(end.items, end.outcome.images, strict=True):
+        try:
+            gallery.set_thumbnail(kept.sha256, *photos.thumbnail(image.data, edge_px=_THUMBNAIL_PX))
+        except (PhotoProblem, GalleryProblem):
+            continue
+
+
+def _path(gallery: Gallery, item_id: str) -> Path | None:
+    try:
+        return gallery.original_path(item_id)
+    except GalleryProblem:
+        return None
+
+
+def _spool_files(gallery: Gallery, attempt_id: str) -> tuple[Path, Path]:
+    body = gallery.spool_path(attempt_id)
+    return body, body.with_suffix(".part")
+
+
+def _proven(gallery: Gallery, left: _Open, kind: Any, what: str) -> Outcome:
+    """The outcome that the spool proves, or Unknown."""
+    body, part = _spool_files(gallery, left.id)
+    if body.exists():
+        return outcomes.read_spool(left.request, body)
+    if part.exists():
+        outcome = outcomes.read_spool(left.request, part)
+        if not isinstance(outcome, Unknown):
+            return outcome
+    message = f"{what}. It may have been billed, so its price stays held until you resolve it."
+    return Unknown(kind, message, Receipt())
+
+
+def _left_in(gallery: Gallery) -> _Leftovers:
+    with _leftovers_lock:
+        return _leftovers.setdefault(gallery, _Leftovers())
+
+
+def _finish_leftovers(gallery: Gallery) -> None:
+    """Before a new call: finish what ended processes left, and what this one could not book."""
+    left_in = _left_in(gallery)
+    with left_in.lock:
+        if not left_in.looked:
+            recover(gallery)
+            left_in.looked = True
+        for left in list(left_in.unfinished.values()):
+            what = "The gallery could not take the answer"
+            end = _book(gallery, left, _proven(gallery, left, "died", what))
+            del left_in.unfinished[left.id]
+            _thumbnails(gallery, end)
+
+
+def _as_open(gallery: Gallery, attempt: Attempt) -> _Open:
+    item_id = None
+    if isinstance(attempt.request, CaptionRequest):
+        photo = attempt.request.measured
+        item = gallery.find_photo(photo.sha256) if photo.sha256 else None
+        item_id = None if item is None else item.id
+    return _Open(
+        attempt.id,
+        attempt.request,
+        attempt.hold,
+        attempt.rates,
+        attempt.created_at.date(),
+        item_id=item_id,
+    )
