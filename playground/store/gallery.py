@@ -1,0 +1,457 @@
+"""A gallery: what was generated, captioned and imported, with its ledger, in a folder or by URL."""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import EllipsisType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import sqlalchemy as sa
+
+from playground.errors import GalleryProblem, InvalidRequest
+from playground.sizes import Size
+from playground.store import edits, facets, files, items, opening, results, schema, upkeep
+from playground.store.ledger import Ledger, steady_seconds
+from playground.store.records import Finding, Page, Sort, Where, clean, microseconds
+from playground.values import GalleryItem, Photo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEFAULT_FOLDER = "gallery"
+_ANYTHING = Where()
+
+
+def _utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class Gallery:
+    """One gallery, opened; use it as a context manager, from any thread.
+
+    `location` is a folder (made when it is missing) or a `postgresql://` URL, whose originals are
+    in `files` (a folder or an fsspec URL). Without them, PLAYGROUND_GALLERY and PLAYGROUND_FILES
+    count, else `./gallery`.
+
+    `id` is the gallery's own, `folder` its place on this machine, `ledger` its money book;
+    `notices` are sentences to show to the user (a newer format, a network disk, a migration).
+
+    Raises:
+        GalleryProblem: when it is damaged, not mounted, or cannot be made; nothing is changed.
+    """
+
+    def __init__(
+        self,
+        location: str | Path | None = None,
+        *,
+        files: str | Path | None = None,
+        read_only: bool = False,
+        clock: Callable[[], dt.datetime] | None = None,
+        keep_free_bytes: int | None = None,
+        sqlite_version: tuple[int, int, int] | None = None,
+    ) -> None:
+        """Open a gallery.
+
+        `keep_free_bytes` is the room on the disk below which nothing new is bought (default: 200
+        MiB, or a twentieth of a small disk). `clock` and `sqlite_version` stand in for the
+        machine's own in tests.
+        """
+        place = location or os.environ.get("PLAYGROUND_GALLERY") or DEFAULT_FOLDER
+        files = files or os.environ.get("PLAYGROUND_FILES")
+        self._clock = clock or _utc_now
+        if str(place).startswith(("postgresql:", "postgres:")):
+            url = str(place).replace("postgres:", "postgresql:", 1)
+            self._opened = opening.open_url(
+                url, files, read_only=read_only, clock=self._clock, keep_free_bytes=keep_free_bytes
+            )
+        else:
+            self._opened = opening.open_folder(
+                Path(place).expanduser().absolute(),
+                read_only=read_only,
+                clock=self._clock,
+                sqlite_version=sqlite_version or sqlite3.sqlite_version_info,
+                keep_free_bytes=keep_free_bytes,
+            )
+        self.id = self._opened.id
+        self.folder = self._opened.folder
+        self.notices = tuple(self._opened.notices)
+        self._database = self._opened.database
+        self._originals = self._opened.originals
+        self.ledger = Ledger(
+            self._database,
+            spool=self.folder / opening.SPOOL,
+            disk=self._opened.disk,
+            clock=self._clock,
+            steady=None if clock else steady_seconds,
+        )
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the gallery is open for viewing only."""
+        return bool(self._database.read_only)
+
+    @property
+    def why_read_only(self) -> str:
+        """The reason why nothing can be changed, or ""."""
+        return self._database.read_only
+
+    @property
+    def location(self) -> str:
+        """Where the gallery is, to be shown: a folder, or a URL without its password."""
+        return str(getattr(self._database, "name", self.folder))
+
+    def close(self) -> None:
+        """End this process's lease and close the database."""
+        try:
+            if not self.read_only:
+                self.ledger.close()
+        finally:
+            self._database.close()
+            if self._opened.scratch is not None:
+                self._opened.scratch.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Gallery({self.location!r})"
+
+    # -- files ---------------------------------------------------------------------------------
+
+    def spool_path(self, attempt_id: str) -> Path:
+        """Where the raw answer of an attempt is complete (`.body`; `.part` while it arrives)."""
+        return self.folder / opening.SPOOL / f"{attempt_id}.body"
+
+    def store_file(self, data: bytes, format: str) -> str:  # noqa: A002 - the field's own word
+        """Store an original durably, byte for byte; its SHA-256.
+
+        Raises:
+            GalleryProblem: when the disk is full or refuses; then nothing has its final name.
+        """
+        self._check_writable()
+        sha256 = files.sha256_of(data)
+        self._originals.put(files.name_of(sha256, format), data)
+        return sha256
+
+    def original(self, item_id: str) -> bytes:
+        """The original's bytes; GalleryProblem when the file is gone."""
+        return self._originals.get(self._file_of(item_id))
+
+    def original_path(self, item_id: str) -> Path:
+        """The original's path on this machine; it must not be changed."""
+        return self._originals.path(self._file_of(item_id))
+
+    def _file_of(self, item_id: str) -> str:
+        item = self.item(item_id)
+        return files.name_of(item.sha256, item.format)
+
+    def thumbnail(self, item_id: str) -> bytes | None:
+        """The small picture of an item, or of the original with this SHA-256."""
+        table = schema.thumbnails
+        with self._database.read() as connection:
+            seq = items.resolve(connection, item_id)
+            query = sa.select(table.c.data).join(
+                schema.items, schema.items.c.sha256 == table.c.sha256
+            )
+            found = connection.execute(query.where(schema.items.c.seq == seq)).scalar_one_or_none()
+        return None if found is None else bytes(found)
+
+    def thumbnails(self, item_ids: Sequence[str]) -> dict[str, bytes]:
+        """The small pictures of a page of items (full ids), by id; those that exist."""
+        table = schema.thumbnails
+        query = (
+            sa.select(schema.items.c.id, table.c.data)
+            .join(schema.items, schema.items.c.sha256 == table.c.sha256)
+            .where(schema.items.c.id.in_(list(item_ids)))
+        )
+        with self._database.read() as connection:
+            return {row.id: bytes(row.data) for row in connection.execute(query)}
+
+    def set_thumbnail(self, sha256: str, data: bytes, size: Size) -> None:
+        """Keep a small picture of an original (a few tens of kilobytes), replacing another."""
+        self._database.write(lambda conn: results.put_thumbnail(conn, sha256, data, size))
+
+    # -- items ---------------------------------------------------------------------------------
+
+    def item(self, item_id: str) -> GalleryItem:
+        """One item by its id, a unique beginning of it, or its file's SHA-256.
+
+        Raises:
+            GalleryProblem: when there is none, or several begin so.
+        """
+        with self._database.read() as connection:
+            (item,) = items.load(connection, [items.resolve(connection, item_id)])
+        return item
+
+    def find_photo(self, sha256: str) -> GalleryItem | None:
+        """The item whose original has this hash, if any; live ones before those in the trash."""
+        with self._database.read() as connection:
+            seq = results.first_of_file(connection, sha256)
+            return items.load(connection, [seq])[0] if seq is not None else None
+
+    def search(
+        self,
+        text: str = "",
+        *,
+        where: Where = _ANYTHING,
+        sort: Sort = "newest",
+        limit: int = 50,
+        after: str | None = None,
+        trash: bool = False,
+    ) -> Page:
+        """Items that hold the words and all the facets, a page at a time.
+
+        Words, "phrases", prefix*, -not; any text is safe. `after` is the `next` of the page
+        before. `trash` looks among deleted items instead.
+
+        Raises:
+            InvalidRequest: for an unknown sort, a limit beyond 1 to 1000, or a foreign `after`.
+        """
+        with self._database.read() as connection:
+            return items.page(
+                connection, text=text, where=where, sort=sort, limit=limit, after=after, trash=trash
+            )
+
+    def each(
+        self, text: str = "", *, where: Where = _ANYTHING, sort: Sort = "newest"
+    ) -> Iterable[GalleryItem]:
+        """Every item of a search, a page at a time in memory."""
+        after = None
+        while True:
+            page = self.search(text, where=where, sort=sort, limit=items.MAX_PAGE // 2, after=after)
+            yield from page
+            after = page.next
+            if after is None:
+                return
+
+    def items(
+        self, text: str = "", *, where: Where = _ANYTHING, sort: Sort = "newest"
+    ) -> pd.DataFrame:
+        """The items of a search as a table, one row each; dollars are `Decimal`, times UTC."""
+        import pandas as pd
+
+        rows = [
+            {
+                "id": item.id,
+                "kind": item.kind,
+                "name": item.name,
+                "title": item.title,
+                "prompt": item.prompt,
+                "model": item.model,
+                "size": str(item.size),
+                "quality": item.quality,
+                "tier": item.tier,
+                "rating": item.rating,
+                "tags": list(item.tags),
+                "collection": item.collection,
+                "note": item.note,
+                "alt": item.alt,
+                "captions": [caption.text for caption in item.captions],
+                "quoted_low": item.quoted_low,
+                "quoted_high": item.quoted_high,
+                "billed": item.billed,
+                "total_billed": item.total_billed,
+                "sample": item.sample,
+                "created_at": item.created_at,
+                "sha256": item.sha256,
+            }
+            for item in self.each(text, where=where, sort=sort)
+        ]
+        table = pd.DataFrame(rows, columns=None if rows else ["id"])
+        if rows:
+            table["rating"] = table["rating"].astype("Int64")
+        return table.set_index("id")
+
+    def add_photo(
+        self,
+        photo: Photo,
+        data: bytes,
+        *,
+        name: str,
+        thumbnail: tuple[bytes, Size] | None = None,
+        title: str = "",
+        alt: str = "",
+        collection: str = "",
+        tags: Sequence[str] = (),
+        at: dt.datetime | None = None,
+    ) -> GalleryItem:
+        """Keep a photo, byte for byte; the same bytes again give the same item.
+
+        Raises:
+            GalleryProblem: when the file changed since it was measured, or cannot be stored.
+        """
+        sha256 = files.sha256_of(data)
+        if photo.sha256 not in {None, sha256}:
+            msg = f"{name} changed while it was read; nothing was stored, try it again"
+            raise GalleryProblem(msg)
+        if photo.format is None:
+            msg = f"{name} has no known format; measure the file first"
+            raise InvalidRequest(msg)
+        found = self.find_photo(sha256)
+        if found is not None:
+            return found
+        format_ = photo.format
+        self.store_file(data, format_)
+        now_us = microseconds(at or self._clock())
+
+        def job(connection: sa.Connection) -> int:
+            there = results.first_of_file(connection, sha256)
+            if there is not None:
+                return there
+            results.put_file(
+                connection,
+                sha256=sha256,
+                format_=format_,
+                size=photo.size,
+                size_bytes=len(data),
+                now_us=now_us,
+            )
+            if thumbnail is not None:
+                results.put_thumbnail(connection, sha256, *thumbnail)
+            values = {
+                "kind": "photo",
+                "sha256": sha256,
+                # Two programs that import the same bytes at once end up with one item.
+                "job_key": f"photo:{sha256}",
+                "slot": 0,
+                "created_at_us": now_us,
+                "name": clean(name),
+                "title": clean(title),
+                "alt": clean(alt),
+                "collection": clean(collection),
+            }
+            item_id, _ = results.put_item(connection, values, tags=tags)
+            return items.resolve(connection, item_id)
+
+        seq = self._database.write(job)
+        with self._database.read() as connection:
+            return items.load(connection, [seq])[0]
+
+    def annotate(
+        self,
+        item_id: str,
+        *,
+        rating: int | EllipsisType | None = ...,
+        note: str | EllipsisType = ...,
+        title: str | EllipsisType = ...,
+        alt: str | EllipsisType = ...,
+        caption: str | EllipsisType = ...,
+        collection: str | EllipsisType = ...,
+        tag: Sequence[str] = (),
+        untag: Sequence[str] = (),
+        expected_version: int | None = None,
+        by: str | None = None,
+    ) -> GalleryItem:
+        """Change what is said about an item; what is left out stays. Every edit is recorded.
+
+        `caption` is the owner's own, beside those of models. With `expected_version` (the
+        `version` of the item that was looked at), an edit of a field that somebody else changed
+        since is refused.
+
+        Raises:
+            GalleryProblem: for such a conflict (both values are told and kept), or no such item.
+            InvalidRequest: for a rating that is not 1 to 5, or a tag longer than 64 characters.
+        """
+        given = {
+            "rating": rating,
+            "note": note,
+            "title": title,
+            "alt": alt,
+            "caption": caption,
+            "collection": collection,
+        }
+        changes = edits.check({name: value for name, value in given.items() if value is not ...})
+        now_us = microseconds(self._clock())
+        who = self._who(by)
+        outcome = self._database.write(
+            lambda connection: edits.annotate(
+                connection,
+                item_id,
+                changes,
+                tag=tag,
+                untag=untag,
+                expected_version=expected_version,
+                who=who,
+                now_us=now_us,
+            )
+        )
+        if isinstance(outcome, GalleryProblem):
+            raise outcome
+        return outcome
+
+    def delete(self, item_id: str, *, by: str | None = None) -> GalleryItem:
+        """Put an item into the trash; its file stays, and `restore` brings it back."""
+        return self._set_deleted(item_id, by, deleted=True)
+
+    def restore(self, item_id: str, *, by: str | None = None) -> GalleryItem:
+        """Take an item out of the trash."""
+        return self._set_deleted(item_id, by, deleted=False)
+
+    def _set_deleted(self, item_id: str, by: str | None, *, deleted: bool) -> GalleryItem:
+        now_us, who = microseconds(self._clock()), self._who(by)
+        return self._database.write(
+            lambda connection: edits.set_deleted(
+                connection, item_id, deleted=deleted, who=who, now_us=now_us
+            )
+        )
+
+    def history(self, item_id: str) -> list[edits.Edit]:
+        """All edits of an item, the oldest first, refused ones included."""
+        with self._database.read() as connection:
+            return edits.history(connection, item_id)
+
+    def facets(self) -> dict[str, list[tuple[Any, int]]]:
+        """What the items can be filtered by, with counts: kinds, models, ratings, tags."""
+        with self._database.read() as connection:
+            return facets.facets(connection)
+
+    @staticmethod
+    def _who(by: str | None) -> str:
+        if by is not None:
+            return by
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError, ImportError):
+            return "owner"
+
+    # -- money and upkeep ----------------------------------------------------------------------
+
+    def answered(self, job_keys: Sequence[str]) -> set[str]:
+        """Those of the jobs that were billed and answered."""
+        return self.ledger.answered(job_keys)
+
+    def spend(self, by: str = "day") -> list[dict[str, Any]]:
+        """Money by `day`, `model`, `tier` or `run`: settled, held and quoted dollars."""
+        return self.ledger.spend(by)
+
+    def verify(self, *, full: bool = False, repair: bool = False) -> list[Finding]:
+        """What is wrong, and how to mend it; `full` reads every original again.
+
+        `repair` mends what can be derived (search index, sums, stray temporary files) after an
+        automatic backup; it moves and never deletes.
+        """
+        if repair:
+            self._check_writable()
+        return upkeep.verify(self._opened, self.ledger, self._clock(), full=full, repair=repair)
+
+    def backup(self, dest: str | Path) -> Path:
+        """A whole copy of the gallery in the new folder `dest`, with a manifest of hashes."""
+        return upkeep.backup(self._opened, Path(dest).expanduser().absolute())
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            msg = f"{self.why_read_only.rstrip('.')}; nothing was changed."
+            raise GalleryProblem(msg)

@@ -1,0 +1,175 @@
+"""Writing what arrives: files, pictures, photos, captions. Each function runs inside a write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from playground.sizes import Size
+from playground.store import items, schema, search
+from playground.store.records import NewCaption, clean, clean_tags
+
+
+def insert_new(table: sa.Table, connection: sa.Connection) -> Any:
+    """An INSERT that leaves a row that is already there as it is."""
+    return _INSERTS[connection.dialect.name, table.name]
+
+
+_DIALECTS = (("sqlite", sqlite), ("postgresql", postgresql))
+_INSERTS = {
+    (name, table.name): dialect.insert(table).on_conflict_do_nothing()
+    for name, dialect in _DIALECTS
+    for table in (
+        schema.budgets,
+        schema.owners,
+        schema.files,
+        schema.thumbnails,
+        schema.item_tags,
+        schema.item_models,
+        schema.parents,
+    )
+}
+_NEW_ITEMS = {
+    name: dialect.insert(schema.items).on_conflict_do_nothing().returning(schema.items.c.seq)
+    for name, dialect in _DIALECTS
+}
+_NEW_CAPTIONS = {
+    name: dialect.insert(schema.captions).on_conflict_do_nothing().returning(schema.captions.c.id)
+    for name, dialect in _DIALECTS
+}
+_ADD_COST = (
+    sa.update(schema.items)
+    .where(schema.items.c.seq == sa.bindparam("at"))
+    .values(total_cost=schema.items.c.total_cost + sa.bindparam("more"))
+)
+
+
+def put_file(
+    connection: sa.Connection,
+    *,
+    sha256: str,
+    format_: str,
+    size: Size,
+    size_bytes: int,
+    now_us: int,
+) -> None:
+    """Record a stored original."""
+    values = {
+        "sha256": sha256,
+        "format": format_,
+        "size_bytes": size_bytes,
+        "width_px": size.width_px,
+        "height_px": size.height_px,
+        "created_at_us": now_us,
+    }
+    connection.execute(insert_new(schema.files, connection), values)
+
+
+def put_thumbnail(connection: sa.Connection, sha256: str, data: bytes, size: Size) -> None:
+    """Keep a small picture of an original, replacing an earlier one."""
+    table = schema.thumbnails
+    values = {"width_px": size.width_px, "height_px": size.height_px, "data": data}
+    made = connection.execute(insert_new(table, connection), {"sha256": sha256, **values})
+    if made.rowcount == 0:
+        connection.execute(sa.update(table).where(table.c.sha256 == sha256).values(values))
+
+
+def put_item(
+    connection: sa.Connection,
+    values: Mapping[str, Any],
+    *,
+    tags: Iterable[str] = (),
+    input_hashes: Iterable[str] = (),
+) -> tuple[str, bool]:
+    """Insert one item with its links and index its texts; its id, and whether it is new.
+
+    `values` are columns of `items`. When another item already holds this (job key, slot), the
+    answer of the same attempt is left as it is; a second paid answer is kept beside the first,
+    without a job key, so that a job has one result and nothing paid for is lost.
+    """
+    row = {**values, "id": items.new_id()}
+    seq = connection.execute(_NEW_ITEMS[connection.dialect.name], row).scalar_one_or_none()
+    if seq is None and values.get("job_key") is not None:
+        table = schema.items
+        same = sa.and_(table.c.job_key == values["job_key"], table.c.slot == values["slot"])
+        query = sa.select(table.c.id, table.c.attempt_id).where(same)
+        there = connection.execute(query).one_or_none()
+        if there is not None:
+            if there.attempt_id == values.get("attempt_id"):
+                return str(there.id), False
+            row["job_key"] = None
+    while seq is None:  # sixty random bits that are taken: draw again
+        row["id"] = items.new_id()
+        seq = connection.execute(_NEW_ITEMS[connection.dialect.name], row).scalar_one_or_none()
+    kept = clean_tags(tags)
+    if kept:
+        links = [{"tag": tag, "item_seq": seq} for tag in kept]
+        connection.execute(insert_new(schema.item_tags, connection), links)
+    if row.get("model"):
+        link_model(connection, seq, row["model"])
+    _put_parents(connection, seq, input_hashes)
+    fields = {name: row.get(name, "") for name in ("title", "prompt", "alt", "name")}
+    words = "\n".join((*kept, row.get("collection", "")))
+    search.put(connection, seq, {**fields, "tags": words}, new=True)
+    return str(row["id"]), True
+
+
+def link_model(connection: sa.Connection, seq: int, model: str) -> None:
+    """Note that a model made or captioned an item (the `model` facet)."""
+    values = {"model": model, "item_seq": seq}
+    connection.execute(insert_new(schema.item_models, connection), values)
+
+
+def _put_parents(connection: sa.Connection, seq: int, hashes: Iterable[str]) -> None:
+    for position, sha256 in enumerate(hashes):
+        parent = connection.execute(_FIRST_OF_FILE, {"sha256": sha256}).scalar_one_or_none()
+        if parent is not None and parent != seq:
+            values = {"item_seq": seq, "position": position, "parent_seq": parent}
+            connection.execute(insert_new(schema.parents, connection), values)
+
+
+_FIRST_OF_FILE = (
+    sa.select(schema.items.c.seq)
+    .where(schema.items.c.sha256 == sa.bindparam("sha256"))
+    .order_by(schema.items.c.deleted_at_us.is_not(None), schema.items.c.seq)
+    .limit(1)
+)
+
+
+def first_of_file(connection: sa.Connection, sha256: str) -> int | None:
+    """The oldest item with this original, one that is not in the trash before one that is."""
+    found = connection.execute(_FIRST_OF_FILE, {"sha256": sha256}).scalar_one_or_none()
+    return None if found is None else int(found)
+
+
+def put_caption(connection: sa.Connection, caption: NewCaption, values: Mapping[str, Any]) -> None:
+    """Insert one caption, add its cost to the item's and index its words.
+
+    `values` are columns of `captions` that the attempt knows.
+    """
+    seq = items.resolve(connection, caption.item_id)
+    row = {
+        **values,
+        "item_seq": seq,
+        "slot": caption.slot,
+        "task": caption.task,
+        "text": clean(caption.text),
+        "tags": json.dumps(clean_tags(caption.tags)) if caption.tags else None,
+        "data": json.dumps(caption.data) if caption.data is not None else None,
+    }
+    insert = _NEW_CAPTIONS[connection.dialect.name]
+    if connection.execute(insert, row).scalar_one_or_none() is None:
+        table = schema.captions
+        same = sa.and_(table.c.job_key == row["job_key"], table.c.slot == row["slot"])
+        there = connection.execute(sa.select(table.c.attempt_id).where(same)).scalar_one()
+        if there == row.get("attempt_id"):
+            return
+        connection.execute(insert, {**row, "job_key": None})
+    link_model(connection, seq, row["model"])
+    if row.get("billed"):
+        connection.execute(_ADD_COST, {"at": seq, "more": row["billed"]})
+    items.reindex(connection, seq)

@@ -1,0 +1,285 @@
+"""The tables, for SQLite and PostgreSQL alike (version `VERSION`).
+
+Times are microseconds since 1970 (UTC), money is whole picodollars, both 64-bit integers.
+`items.seq` is the order of arrival, which pages are keyed by; `items.id` is what people type.
+Nothing here is ever deleted: an item in the trash has `deleted_at_us`.
+
+    owners ─< attempts ─< items >─ files ─ thumbnails
+    budgets              items ─< captions, item_tags, item_models, parents, history
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects import sqlite
+
+VERSION = 2
+# "HPNY": tells our database from any other SQLite file (`PRAGMA application_id`).
+APPLICATION_ID = 0x48504E59
+
+Whole = BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
+metadata = MetaData()
+
+_KIND = "kind IN ('image', 'edit', 'photo')"
+
+
+def _required(
+    name: str, kind: type[Text] | BigInteger = Text, default: str | int = ""
+) -> Column[Any]:
+    shown = f"'{default}'" if isinstance(default, str) else str(default)
+    return Column(name, kind, nullable=False, server_default=text(shown))
+
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+migrations = Table(
+    "migrations",
+    metadata,
+    Column("version", Whole, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("at_us", Whole, nullable=False),
+    sqlite_strict=True,
+)
+
+# One row for the gallery (name ''), one per UTC day, one per run; `overruns` and `day` (the
+# latest day ever seen) are kept on the gallery's row, which every money transaction changes.
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    _required("settled", Whole, 0),
+    _required("held", Whole, 0),
+    _required("sample", Whole, 0),
+    Column("cap", Whole),
+    _required("overruns", Whole, 0),
+    _required("day"),
+    CheckConstraint("settled >= 0 AND held >= 0 AND sample >= 0", name="never_negative"),
+    CheckConstraint("scope IN ('gallery', 'day', 'run')", name="known_scope"),
+    sqlite_strict=True,
+)
+
+owners = Table(
+    "owners",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("boot_id", Text, nullable=False),
+    Column("pid", Whole, nullable=False),
+    Column("started", Text, nullable=False),
+    Column("spool", Text, nullable=False),
+    Column("opened_at_us", Whole, nullable=False),
+    Column("heartbeat_at_us", Whole, nullable=False),
+    Column("closed_at_us", Whole),
+    sqlite_strict=True,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("job_key", Text, nullable=False),
+    Column("slots", Whole, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("hold", Whole, nullable=False),
+    Column("cost", Whole),
+    Column("quoted_low", Whole),
+    Column("quoted_high", Whole),
+    Column("day", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("run_id", Text),
+    _required("sample", Whole, 0),
+    Column("owner_id", Text, ForeignKey("owners.id"), nullable=False),
+    Column("price_version", Text, nullable=False),
+    Column("request_key", Text, nullable=False),
+    Column("created_at_us", Whole, nullable=False),
+    Column("sent_at_us", Whole),
+    Column("ended_at_us", Whole),
+    Column("acknowledged_at_us", Whole),
+    _required("decided", Whole, 0),
+    _required("reason"),
+    Column("request_id", Text),
+    Column("request", Text, nullable=False),
+    Column("rates", Text),
+    Column("usage", Text),
+    Column("receipt", Text),
+    Column("problems", Text),
+    CheckConstraint(
+        "state IN ('reserved', 'sent', 'settled', 'released', 'unknown', 'overrun')",
+        name="known_state",
+    ),
+    CheckConstraint("hold >= 0 AND (cost IS NULL OR cost >= 0)", name="no_negative_money"),
+    sqlite_strict=True,
+)
+Index("attempts_by_job", attempts.c.job_key)
+_OPEN = "state IN ('reserved', 'sent', 'unknown', 'overrun')"
+Index("attempts_open", attempts.c.state, sqlite_where=text(_OPEN), postgresql_where=text(_OPEN))
+
+files = Table(
+    "files",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("format", Text, nullable=False),
+    Column("size_bytes", Whole, nullable=False),
+    Column("width_px", Whole, nullable=False),
+    Column("height_px", Whole, nullable=False),
+    Column("created_at_us", Whole, nullable=False),
+    sqlite_strict=True,
+)
+
+thumbnails = Table(
+    "thumbnails",
+    metadata,
+    Column("sha256", Text, ForeignKey("files.sha256"), primary_key=True),
+    Column("width_px", Whole, nullable=False),
+    Column("height_px", Whole, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("seq", Whole, Identity(), primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("sha256", Text, ForeignKey("files.sha256"), nullable=False),
+    Column("job_key", Text),
+    _required("slot", Whole, 0),
+    Column("attempt_id", Text, ForeignKey("attempts.id")),
+    Column("created_at_us", Whole, nullable=False),
+    Column("deleted_at_us", Whole),
+    _required("version", Whole, 1),
+    _required("rating", Whole, 0),
+    _required("total_cost", Whole, 0),
+    Column("billed", Whole),
+    Column("quoted_low", Whole),
+    Column("quoted_high", Whole),
+    _required("sample", Whole, 0),
+    Column("model", Text),
+    Column("tier", Text),
+    Column("asked_size", Text),
+    Column("quality", Text),
+    _required("collection"),
+    _required("name"),
+    _required("title"),
+    _required("prompt"),
+    _required("alt"),
+    _required("note"),
+    Column("usage", Text),
+    UniqueConstraint("job_key", "slot", name="one_result_per_slot"),
+    CheckConstraint(_KIND, name="known_kind"),
+    sqlite_strict=True,
+)
+_DELETED = "deleted_at_us IS NOT NULL"
+_IN_COLLECTION = "collection <> ''"
+_RATED = "rating > 0"
+Index("items_by_file", items.c.sha256)
+Index("items_by_attempt", items.c.attempt_id)
+Index("items_by_kind", items.c.kind, items.c.seq)
+Index("items_by_time", items.c.created_at_us)
+Index("items_by_cost", items.c.total_cost, items.c.seq)
+Index("items_by_rating", items.c.rating, items.c.seq)
+Index("items_in_trash", items.c.seq, sqlite_where=text(_DELETED), postgresql_where=text(_DELETED))
+Index(
+    "items_by_collection",
+    items.c.collection,
+    items.c.seq,
+    sqlite_where=text(_IN_COLLECTION),
+    postgresql_where=text(_IN_COLLECTION),
+)
+
+captions = Table(
+    "captions",
+    metadata,
+    Column("id", Whole, Identity(), primary_key=True),
+    Column("item_seq", Whole, ForeignKey("items.seq"), nullable=False),
+    Column("job_key", Text),
+    _required("slot", Whole, 0),
+    Column("attempt_id", Text, ForeignKey("attempts.id")),
+    Column("created_at_us", Whole, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("billed", Whole),
+    Column("quoted_low", Whole),
+    Column("quoted_high", Whole),
+    _required("sample", Whole, 0),
+    Column("text", Text, nullable=False),
+    Column("tags", Text),
+    Column("data", Text),
+    Column("usage", Text),
+    UniqueConstraint("job_key", "slot", name="one_caption_per_slot"),
+    sqlite_strict=True,
+)
+Index("captions_by_item", captions.c.item_seq)
+Index("captions_by_attempt", captions.c.attempt_id)
+
+item_tags = Table(
+    "item_tags",
+    metadata,
+    Column("tag", Text, primary_key=True),
+    Column("item_seq", Whole, ForeignKey("items.seq"), primary_key=True, autoincrement=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+Index("tags_by_item", item_tags.c.item_seq)
+
+# Which models made or captioned an item: the `model` facet, without looking at its captions.
+item_models = Table(
+    "item_models",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("item_seq", Whole, ForeignKey("items.seq"), primary_key=True, autoincrement=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+parents = Table(
+    "parents",
+    metadata,
+    Column("item_seq", Whole, ForeignKey("items.seq"), primary_key=True, autoincrement=False),
+    Column("position", Whole, primary_key=True, autoincrement=False),
+    Column("parent_seq", Whole, ForeignKey("items.seq"), nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+Index("parents_by_parent", parents.c.parent_seq)
+
+# Every edit of an item: what the changed fields were and became. `version` is the item's after
+# the edit; 0 marks an edit that was refused because somebody else had changed the same field.
+history = Table(
+    "history",
+    metadata,
+    Column("id", Whole, Identity(), primary_key=True),
+    Column("item_seq", Whole, ForeignKey("items.seq"), nullable=False),
+    Column("version", Whole, nullable=False),
+    Column("at_us", Whole, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    sqlite_strict=True,
+)
+Index("history_by_item", history.c.item_seq, history.c.version)
