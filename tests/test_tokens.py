@@ -1,10 +1,27 @@
 """Text is counted offline and exactly; no text breaks the counter."""
 
+import base64
+import gzip
+import hashlib
+from pathlib import Path
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground import catalog, tokens
 from playground.sizes import Size
+
+
+def test_the_packaged_vocabulary_is_the_published_one():
+    """The hash is the one that tiktoken itself checks after a download."""
+    packed = gzip.decompress((Path(tokens.__file__).parent / "data" / "o200k_base.gz").read_bytes())
+    published = b"".join(
+        base64.b64encode(token) + b" %d\n" % rank
+        for rank, token in enumerate(tokens._vocabulary(packed))
+    )
+    assert hashlib.sha256(published).hexdigest() == (
+        "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
+    )
 
 
 def test_special_token_text_is_ordinary_text():
