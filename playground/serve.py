@@ -51,7 +51,8 @@ _HEADERS = {
 _CHILD = """
 import os, runpy, signal, sys, threading
 def watch():
-    sys.stdin.buffer.read()
+    while os.read(0, 64):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 threading.Thread(target=watch, daemon=True).start()
 runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
@@ -177,6 +178,7 @@ def jupyterlab(
                 "port_retries": 0,
                 "open_browser": False,
                 "root_dir": str(notebooks_folder()),
+                "allow_root": True,  # as in a container; it listens on this machine only
                 "tornado_settings": {"websocket_max_message_size": MESSAGE_BYTES},
             },
             "IdentityProvider": {"token": token},

@@ -20,7 +20,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("values",),
     ("catalog", "captions", "tokens", "pricing", "solver"),
     ("photos", "provider", "store"),
-    ("runner",),
+    ("runner", "quoting", "checkup"),
     ("state",),
     ("widgets",),
     ("pages", "serve", "cli", "demo", "magics"),

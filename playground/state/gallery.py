@@ -9,17 +9,17 @@ answer twice is announced twice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from traitlets import HasTraits, Instance
 
 from playground.errors import GalleryProblem, PhotoProblem, PlaygroundError
 from playground.photos import thumbnail
-from playground.store import Gallery, Totals, Where
+from playground.store import Gallery, Sort, Totals, Where
 from playground.values import GalleryItem
 
 PAGE_SIZE = 60
@@ -103,7 +103,7 @@ class GalleryState(HasTraits):
         self._provider = provider
         self._gallery: Gallery | None = None
         self._lock = threading.RLock()
-        self._question: tuple[str, Where, str] = ("", Where(), "newest")
+        self._question: tuple[str, Where, Sort] = ("", Where(), "newest")
         self._cursor: str | None = None
         self._items: list[GalleryItem] = []
 
@@ -121,7 +121,8 @@ class GalleryState(HasTraits):
         """Ask anew: text, facets (`FACETS`), order; the answer is `shown`."""
         with self._guarded():
             facets = {name: where[name] for name in FACETS if where.get(name) is not None}
-            self._question = (query, Where(**facets), sort)
+            # An unknown order is refused, in words, by the search itself.
+            self._question = (query, Where(**facets), cast("Sort", sort))
             self._search(sequence)
 
     def more(self, sequence: int) -> None:
@@ -156,8 +157,7 @@ class GalleryState(HasTraits):
                 now = self._store.item(item_id)
                 if now.version == version:
                     raise
-                text = f"Not saved, because it was changed elsewhere meanwhile. {problem}"
-                self.trouble = Trouble(text, now, changes)
+                self.trouble = Trouble(str(problem), now, changes)
                 return
             self._items = [item if known.id == item.id else known for known in self._items]
             self.saved = Opened(item)
@@ -169,18 +169,24 @@ class GalleryState(HasTraits):
             return self._store.original(item_id)
         return None
 
-    def thumbnail(self, item: GalleryItem) -> bytes | None:
-        """A small picture; made now, and kept, for an item that has none. None if it cannot be."""
+    def thumbnails(self, items: Sequence[GalleryItem]) -> dict[str, bytes]:
+        """Small pictures by id; made now, and kept, for items that have none. Lost ones lack."""
         with self._lock:
             try:
-                small = self._store.thumbnail(item.id)
-                if small is None:
-                    small, size = thumbnail(self._store.original(item.id))
-                    if not self._store.read_only:
-                        self._store.set_thumbnail(item.sha256, small, size)
-            except (GalleryProblem, PhotoProblem):
-                return None
-            return small
+                found = self._store.thumbnails([item.id for item in items])
+            except GalleryProblem:
+                return {}
+            for item in items:
+                if item.id not in found:
+                    with suppress(GalleryProblem, PhotoProblem):
+                        found[item.id] = self._thumbnail(item)
+            return found
+
+    def _thumbnail(self, item: GalleryItem) -> bytes:
+        small, size = thumbnail(self._store.original(item.id))
+        if not self._store.read_only:
+            self._store.set_thumbnail(item.sha256, small, size)
+        return small
 
     @property
     def _store(self) -> Gallery:

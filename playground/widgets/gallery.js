@@ -100,6 +100,7 @@ class GalleryPage {
     this.pictures = new Map(); // id -> blob URL of the full picture, the last few only
     this.root = root;
     this.build();
+    this.followTheme();
     this.listener = (message, buffers) => this.receive(message, buffers);
     model.on("msg:custom", this.listener);
     this.send({ do: "open" });
@@ -107,9 +108,33 @@ class GalleryPage {
 
   send(message) {
     this.model.send(message);
+    if (message.do === "close") return;
+    this.silence ??= setTimeout(() => {
+      this.silence = null;
+      this.showError({ text: "No answer from the gallery for ten seconds: the connection may be gone. Reload the page; what was not marked as saved may be lost." });
+    }, 10_000);
+  }
+
+  /** Dark or light is read off the page itself: themes and the system both may set it. */
+  followTheme() {
+    const look = () => {
+      const [red, green, blue] = getComputedStyle(this.root).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [255, 255, 255];
+      const dark = red * 0.299 + green * 0.587 + blue * 0.114 < 128;
+      this.root.classList.toggle("hp-dark", dark);
+    };
+    this.watch = new MutationObserver(look);
+    this.watch.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-name", "data-jp-theme-light"] });
+    this.system = matchMedia("(prefers-color-scheme: dark)");
+    this.system.addEventListener("change", look);
+    this.look = look;
+    requestAnimationFrame(look); // the element has no style before it is in the page
+    setTimeout(look, 500);
   }
 
   dispose() {
+    clearTimeout(this.silence);
+    this.watch.disconnect();
+    this.system.removeEventListener("change", this.look);
     this.model.off("msg:custom", this.listener);
     this.cards.forEach((card) => card.url && URL.revokeObjectURL(card.url));
     this.pictures.forEach((url) => URL.revokeObjectURL(url));
@@ -166,6 +191,8 @@ class GalleryPage {
   // ---------------------------------------------------------------- messages
 
   receive(message, buffers) {
+    clearTimeout(this.silence);
+    this.silence = null;
     const handlers = {
       head: () => this.showHead(message),
       page: () => this.showPage(message, buffers),
@@ -181,10 +208,11 @@ class GalleryPage {
   showHead(head) {
     this.head = head;
     this.provider.replaceChildren(el("span", { class: head.offline ? "hp-dot hp-hollow" : "hp-dot", "aria-hidden": "true" }), head.provider);
-    const committed = head.held ? [" · ", money(head.held), " held"] : [];
-    const cap = head.cap ? [" of ", money(head.cap), " cap"] : " · no cap";
-    const samples = head.samples ? [" · ", money(head.samples), " as samples"] : [];
-    this.spend.replaceChildren(...[money(head.settled), " billed", ...committed, ...samples, ...[cap].flat()]);
+    this.spend.replaceChildren(
+      "billed ", money(head.settled),
+      ...(head.held ? [" · held ", money(head.held)] : []),
+      ...(head.samples ? [" · samples ", money(head.samples)] : []),
+      ...(head.cap ? [" · cap ", money(head.cap)] : [" · no cap"]));
     this.banner.hidden = !head.banner;
     this.banner.replaceChildren(head.banner || "");
     this.showRail(head.facets);
@@ -538,7 +566,7 @@ class GalleryPage {
 
   caption(caption) {
     return el("section", { class: "hp-caption" },
-      el("h3", {}, `${caption.task} · ${caption.model}`, caption.sample && el("span", { class: "hp-badge hp-inline" }, "sample")),
+      el("h3", {}, caption.model === "owner" ? "Your own caption" : `${caption.task} · ${caption.model}`, caption.sample && el("span", { class: "hp-badge hp-inline" }, "sample")),
       caption.text && el("p", { class: "hp-prompt" }, caption.text),
       caption.tags.length > 0 && el("p", { class: "hp-words" }, caption.tags.map((tag) => el("span", { class: "hp-word" }, tag))),
       el("p", { class: "hp-small" }, ...[

@@ -75,8 +75,9 @@ class GalleryView(anywidget.AnyWidget):
     def _show_page(self, shown: Shown) -> None:
         buffers: list[bytes] = []
         cards = []
+        thumbnails = self.page.thumbnails(shown.items)
         for item in shown.items:
-            small = self.page.thumbnail(item)
+            small = thumbnails.get(item.id)
             cards.append(card_values(item) | {"thumb": None if small is None else len(buffers)})
             if small is not None:
                 buffers.append(small)
@@ -124,9 +125,8 @@ def head_values(head: Head) -> Message:
         "shut": head.shut,
         "settled": "$0.00",
         "banner": (
-            "No key is in use, so new pictures and captions come from the embedded provider and "
-            "are marked “sample”: drawn here, not by a model. Tokens and prices are counted as "
-            "for real ones, and nothing was charged."
+            "No key is in use: pictures and captions marked “sample” were made on this machine, "
+            "not by a model. Their prices are computed as for real ones; nothing was charged."
             if offline
             else ""
         ),
