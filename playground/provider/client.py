@@ -1,0 +1,462 @@
+"""The only home of the openai SDK: one request out, one outcome back, nothing hidden.
+
+The SDK's retries are off (it would bill a lost answer up to three times) and redirects are not
+followed (they would carry prompt and photo elsewhere). Retries belong to the runner, which books
+each attempt. `Client.perform` returns an outcome for whatever the API or the network does.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx2
+import openai
+
+from playground import captions, catalog
+from playground.catalog import Rates
+from playground.errors import InvalidRequest, PlaygroundError, UnknownModel
+from playground.provider import outcomes, refusals
+from playground.provider.redact import guard_logs, removable, without_secrets
+from playground.provider.transport import (
+    MEBIBYTE,
+    AnswerTooLarge,
+    Exchange,
+    Handler,
+    InProcessTransport,
+    SpoolTransport,
+    origin_of,
+)
+from playground.values import (
+    Captioned,
+    CaptionRequest,
+    EditRequest,
+    Failed,
+    Generated,
+    ImageRequest,
+    Outcome,
+    Receipt,
+    Request,
+    Unknown,
+    Upload,
+)
+
+OPENAI_ORIGIN = "https://api.openai.com"
+OFFLINE_BASE_URL = "http://offline.invalid/v1"
+NO_KEY = "local"
+
+CONNECT_SECONDS = 10.0
+IMAGE_SECONDS = 600.0
+CAPTION_SECONDS = 180.0
+FLEX_SECONDS = 900.0
+_CAPTION_LIMIT_BYTES = 32 * MEBIBYTE
+_IMAGE_LIMIT_BYTES = 512 * MEBIBYTE
+_LARGEST_PIXELS = 8_294_400
+
+# What fails before a byte of the request can have been processed.
+_NEVER_LEFT = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+    httpx2.LocalProtocolError,
+)
+
+
+class Client:
+    """A provider to ask, made by `playground.connect`.
+
+    Attributes:
+        provider: `offline`, `openai`, or the host of another endpoint.
+        base_url: where requests go.
+        is_sample: whether answers are samples of the embedded provider.
+        rates: dollars per million tokens by bucket that replace the catalog's, or None.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        base_url: str,
+        *,
+        transport: httpx2.BaseTransport,
+        api_key: str | None = None,
+        is_sample: bool = False,
+        rates: Rates | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.provider = provider
+        self.base_url = base_url
+        self.is_sample = is_sample
+        self.rates = rates
+        self._clock = clock
+        self._host = urlsplit(base_url).netloc if provider != "offline" else "the offline provider"
+        self._secrets = removable(api_key)
+        origin = origin_of(httpx2.URL(base_url))
+        # OpenAI's own API (and the embedded one) take every parameter; others get the plain ones.
+        self._full = is_sample or origin == OPENAI_ORIGIN
+        guard_logs(self._secrets)
+        self._transport = SpoolTransport(
+            transport,
+            origin=origin,
+            authorization=f"Bearer {api_key or NO_KEY}",
+            secrets=self._secrets,
+            plain=origin != OPENAI_ORIGIN,
+            clock=clock,
+        )
+        self._http = httpx2.Client(
+            transport=self._transport, follow_redirects=False, trust_env=False
+        )
+        self._api = openai.OpenAI(
+            api_key=api_key or NO_KEY,
+            base_url=base_url,
+            max_retries=0,
+            http_client=self._http,
+        )
+
+    @classmethod
+    def offline(
+        cls,
+        app: Handler,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Self:
+        """A client of an embedded application in this process: no key, no network."""
+        return cls(
+            "offline",
+            OFFLINE_BASE_URL,
+            transport=InProcessTransport(app, sleep),
+            is_sample=True,
+            clock=clock,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Client {self.provider} {self.base_url}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the client cannot be used any more."""
+        self._http.close()
+
+    def perform(
+        self,
+        request: Request,
+        *,
+        attempt_id: str,
+        spool: Path,
+        uploads: Sequence[Upload] = (),
+        mask: Upload | None = None,
+        prompt: str | None = None,
+        schema: Mapping[str, Any] | None = None,
+        on_partial: Callable[[int, bytes], None] | None = None,
+        on_text: Callable[[str], None] | None = None,
+        timeout_seconds: float | None = None,
+        limit_bytes: int | None = None,
+    ) -> Outcome:
+        """Send a request once and return what came of it; trouble is a value, not an exception.
+
+        Args:
+            attempt_id: goes out as the client request id; each may be sent once.
+            spool: where the raw answer goes, `<name>.part` and then `<name>.body`.
+            uploads: the pictures of an edit in their order, or the one photo of a caption.
+            prompt: words for a caption; None takes the request's own, else the task's.
+            schema: JSON schema that a caption must follow; None takes the task's.
+            on_partial: called with index and bytes of each draft of a streamed picture.
+            on_text: called with each piece of a caption; makes it stream.
+            timeout_seconds: for the whole answer.
+            limit_bytes: largest answer that is read; more is cut off and unknown.
+        """
+        seconds = timeout_seconds or _patience(request)
+        exchange = Exchange(
+            spool=spool,
+            limit_bytes=limit_bytes or _limit_bytes(request),
+            deadline=self._clock() + seconds,
+        )
+        options: dict[str, Any] = {
+            "extra_headers": {"X-Client-Request-Id": attempt_id},
+            "timeout": httpx2.Timeout(seconds, connect=CONNECT_SECONDS, pool=seconds),
+        }
+        live = outcomes.Live(on_partial, on_text) if on_partial or on_text else None
+        started = self._clock()
+        trouble: Exception | None = None
+        self._transport.begin(attempt_id, exchange)
+        try:
+            if isinstance(request, CaptionRequest):
+                asked = _caption_words(request, prompt, schema)
+                call = self._caption_call(request, uploads, *asked, stream=on_text is not None)
+            else:
+                call = self._image_call(request, uploads, mask)
+            with call(**options) as response:
+                for chunk in response.iter_bytes():
+                    if live is not None:
+                        live.feed(chunk)
+        except PlaygroundError as problem:
+            return Failed("bad_request", str(problem))
+        except Exception as problem:
+            trouble = problem
+        finally:
+            self._transport.end(attempt_id)
+        outcome = self._outcome(request, exchange, trouble)
+        return _finished(outcome, self._clock() - started, live)
+
+    def _image_call(
+        self, request: ImageRequest, uploads: Sequence[Upload], mask: Upload | None
+    ) -> Callable[..., Any]:
+        if request.tier != "standard":
+            msg = f"Pictures have no {request.tier} tier in live calls; nothing was sent or billed."
+            raise InvalidRequest(msg)
+        fields: dict[str, Any] = {
+            "model": request.model,
+            "prompt": request.prompt,
+            "size": str(request.size),
+            "quality": request.quality,
+        }
+        if request.n > 1:
+            fields["n"] = request.n
+        if request.output_format != "png":
+            fields["output_format"] = request.output_format
+        for name in ("background", "moderation", "output_compression"):
+            if (value := getattr(request, name)) is not None:
+                fields[name] = value
+        if request.partial_images:
+            fields |= {"stream": True, "partial_images": request.partial_images}
+        if not self._full and not request.model.startswith("gpt-image"):
+            # Other servers may answer with links by default, and links are never followed.
+            fields["response_format"] = "b64_json"
+        images = self._api.images.with_streaming_response
+        if not isinstance(request, EditRequest):
+            return lambda **options: images.generate(**fields, **options)
+        if len(uploads) != len(request.images):
+            msg = f"{len(request.images)} pictures were asked to be edited, {len(uploads)} given"
+            raise ValueError(msg)
+        fields["image"] = [_file(f"image-{i}", up) for i, up in enumerate(uploads, 1)]
+        if mask is not None:
+            fields["mask"] = _file("mask", mask)
+        if request.input_fidelity is not None:
+            fields["input_fidelity"] = request.input_fidelity
+        return lambda **options: images.edit(**fields, **options)
+
+    def _caption_call(
+        self,
+        request: CaptionRequest,
+        uploads: Sequence[Upload],
+        prompt: str,
+        schema: Mapping[str, Any] | None,
+        *,
+        stream: bool,
+    ) -> Callable[..., Any]:
+        if request.tier == "batch":
+            msg = "The batch tier is not a live call; nothing was sent and nothing was billed."
+            raise InvalidRequest(msg)
+        (photo,) = uploads
+        data = base64.b64encode(photo.data).decode()
+        link = f"data:{photo.mime};base64,{data}"
+        fields: dict[str, Any] = {"model": request.model}
+        if request.tier != "standard":
+            fields["service_tier"] = request.tier
+        elif self._full:
+            # A project may be set to a dearer tier by default; the quote is for this one.
+            fields["service_tier"] = "default"
+        effort = None
+        if self._full:
+            model = _listed(request.model)
+            effort = model.reasoning_effort if model else None
+            if model and model.cache_write:
+                # Writing a photo to the prompt cache costs a surcharge and would never pay off.
+                fields["prompt_cache_options"] = {"mode": "explicit"}
+        if stream:
+            fields["stream"] = True
+        if request.endpoint == "responses":
+            return self._responses_call(request, fields, prompt, link, schema, effort)
+        return self._chat_call(request, fields, prompt, link, schema, effort)
+
+    def _responses_call(
+        self,
+        request: CaptionRequest,
+        fields: dict[str, Any],
+        prompt: str,
+        link: str,
+        schema: Mapping[str, Any] | None,
+        effort: str | None,
+    ) -> Callable[..., Any]:
+        fields["input"] = [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "input_text", "text": prompt},
+                    {"type": "input_image", "image_url": link, "detail": request.detail},
+                ],
+            }
+        ]
+        fields["max_output_tokens"] = request.max_output_tokens
+        fields["store"] = False
+        if schema is not None:
+            fields["text"] = {"format": {"type": "json_schema", **_named_schema(schema)}}
+        if effort is not None:
+            fields["reasoning"] = {"effort": effort}
+        responses = self._api.responses.with_streaming_response
+        return lambda **options: responses.create(**fields, **options)
+
+    def _chat_call(
+        self,
+        request: CaptionRequest,
+        fields: dict[str, Any],
+        prompt: str,
+        link: str,
+        schema: Mapping[str, Any] | None,
+        effort: str | None,
+    ) -> Callable[..., Any]:
+        fields["messages"] = [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": prompt},
+                    {"type": "image_url", "image_url": {"url": link, "detail": request.detail}},
+                ],
+            }
+        ]
+        # Many compatible servers know only the older name.
+        limit = "max_completion_tokens" if self._full else "max_tokens"
+        fields[limit] = request.max_output_tokens
+        if self._full:
+            fields["store"] = False
+        if schema is not None:
+            fields["response_format"] = {
+                "type": "json_schema",
+                "json_schema": _named_schema(schema),
+            }
+        if effort is not None:
+            fields["reasoning_effort"] = effort
+        if "stream" in fields:
+            # Without this a streamed chat answer carries no bill.
+            fields["stream_options"] = {"include_usage": True}
+        completions = self._api.chat.completions.with_streaming_response
+        return lambda **options: completions.create(**fields, **options)
+
+    def _outcome(self, request: Request, exchange: Exchange, trouble: Exception | None) -> Outcome:
+        if exchange.stage == "done":
+            return _read(request, exchange)
+        cause = exchange.trouble or trouble
+        if exchange.stage == "local" or isinstance(cause, _NEVER_LEFT):
+            return refusals.not_sent(self._why(cause), self._host)
+        receipt = Receipt(status=exchange.status)
+        if exchange.stage == "answering":
+            # What arrived may prove something: a refusal, or a stream's final event.
+            outcome = _read(request, exchange)
+            if not isinstance(outcome, Unknown):
+                return outcome
+            receipt = outcome.receipt
+        kind, what = _what_happened(cause, self._host, exchange)
+        return refusals.lost(kind, what, receipt)
+
+    def _why(self, problem: Exception | None) -> str:
+        text = without_secrets(str(problem or ""), self._secrets)
+        name = type(problem).__name__ if problem is not None else "unknown"
+        return (
+            text[:200] if text and isinstance(problem, httpx2.HTTPError) else f"{name} {text}"[:200]
+        )
+
+
+def _read(request: Request, exchange: Exchange) -> Outcome:
+    if exchange.memory is not None:
+        return outcomes.read_bytes(request, bytes(exchange.memory))
+    path = exchange.body if exchange.stage == "done" else exchange.part
+    return outcomes.read_spool(request, path)
+
+
+def _what_happened(cause: Exception | None, host: str, exchange: Exchange) -> tuple[Any, str]:
+    if isinstance(cause, AnswerTooLarge):
+        return "unreadable", f"{host} sent more than {exchange.limit_bytes:,} bytes"
+    if isinstance(cause, httpx2.TimeoutException | openai.APITimeoutError):
+        if exchange.received_bytes:
+            return "timeout", f"{host} did not finish its answer in time"
+        return "timeout", f"{host} did not answer in time"
+    if exchange.received_bytes or exchange.stage == "answering":
+        return "connection_lost", f"The connection to {host} broke in the middle of the answer"
+    return "connection_lost", f"The connection to {host} broke before an answer came"
+
+
+def _finished(outcome: Outcome, seconds: float, live: outcomes.Live | None) -> Outcome:
+    outcome = replace(outcome, receipt=replace(outcome.receipt, seconds=round(seconds, 6)))
+    if live is not None and live.trouble is not None and isinstance(outcome, Generated | Captioned):
+        name = type(live.trouble).__name__
+        problem = f"showing it while it arrived failed ({name}); the result is complete"
+        return replace(outcome, problems=(*outcome.problems, problem))
+    return outcome
+
+
+def _listed(name: str) -> catalog.Model | None:
+    try:
+        return catalog.default().model(name)
+    except UnknownModel:
+        return None
+
+
+def _caption_words(
+    request: CaptionRequest, prompt: str | None, schema: Mapping[str, Any] | None
+) -> tuple[str, Mapping[str, Any] | None]:
+    if prompt is None:
+        prompt = request.prompt or captions.task_prompt(request.task)
+    if schema is None:
+        schema = captions.task_schema(request.task, request.schema)
+    return prompt, schema
+
+
+def _patience(request: Request) -> float:
+    if request.tier == "flex":
+        return FLEX_SECONDS
+    return CAPTION_SECONDS if isinstance(request, CaptionRequest) else IMAGE_SECONDS
+
+
+def _limit_bytes(request: Request) -> int:
+    """Room for every picture as uncompressed RGBA in base64, drafts included."""
+    if isinstance(request, CaptionRequest):
+        return _CAPTION_LIMIT_BYTES
+    pixels = request.asked_size.pixels if request.asked_size else _LARGEST_PIXELS
+    pictures = request.n * (1 + request.partial_images)
+    return min(_IMAGE_LIMIT_BYTES, 32 * MEBIBYTE + pictures * pixels * 16 // 3)
+
+
+def _file(name: str, upload: Upload) -> tuple[str, bytes, str]:
+    """A multipart file under a neutral name: the photo's own name is nobody's business."""
+    return f"{name}.{upload.format}", upload.data, upload.mime
+
+
+def _named_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": "answer", "schema": dict(schema), "strict": _is_strict(schema)}
+
+
+def _is_strict(schema: Any) -> bool:
+    """Whether a schema obeys the API's rules for strict answers: closed objects, all required."""
+    if isinstance(schema, Mapping):
+        if "object" in (schema.get("type"), *_as_list(schema.get("type"))):
+            fields = schema.get("properties", {})
+            if schema.get("additionalProperties") is not False:
+                return False
+            if set(schema.get("required", ())) != set(fields):
+                return False
+        return all(_is_strict(part) for part in schema.values())
+    if isinstance(schema, list):
+        return all(_is_strict(part) for part in schema)
+    return True
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,525 @@
+"""The embedded provider's pictures: layered landscapes and shapes, drawn with few strokes.
+
+Coordinates are pixels of a working canvas; `u` is a thousandth of its shorter side, so that a
+scene looks alike at every size. Everything random comes from the one generator passed in.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw
+
+from playground.provider.offline.palettes import Colour, Palette, mix
+
+Point = tuple[float, float]
+
+
+@dataclass
+class Canvas:
+    """What a scene draws on, and with what."""
+
+    image: Image.Image
+    palette: Palette
+    chance: random.Random
+    detail: int
+
+    def __post_init__(self) -> None:
+        self.draw = ImageDraw.Draw(self.image)
+        self.width, self.height = self.image.size
+        self.u = min(self.image.size) / 1000
+
+
+def paint(scene: str, canvas: Canvas) -> None:
+    """Draw a scene over the whole canvas."""
+    if scene == "shapes":
+        _shapes(canvas)
+        return
+    _sky(canvas)
+    if canvas.palette.night or scene == "space":
+        _stars(canvas, 60 + 50 * canvas.detail)
+    if scene != "space":
+        _disc(canvas)
+        if not canvas.palette.night:
+            _clouds(canvas)
+    _SCENES[scene](canvas)
+
+
+def _sky(canvas: Canvas) -> None:
+    strip = Image.new("RGB", (1, 64))
+    top, middle, low = canvas.palette.sky
+    for y in range(64):
+        share = y / 63
+        colour = (
+            mix(top, middle, share / 0.55)
+            if share < 0.55
+            else mix(middle, low, (share - 0.55) / 0.45)
+        )
+        strip.putpixel((0, y), colour)
+    canvas.image.paste(strip.resize(canvas.image.size, Image.Resampling.BICUBIC))
+
+
+def _stars(canvas: Canvas, count: int) -> None:
+    chance, top = canvas.chance, canvas.palette.sky[0]
+    for _ in range(count):
+        x = chance.uniform(0, canvas.width)
+        y = canvas.height * chance.random() ** 1.6
+        r = canvas.u * chance.choice((0.8, 0.8, 1.1, 1.1, 1.6, 2.4))
+        colour = mix(top, (255, 252, 235), chance.uniform(0.45, 1))
+        canvas.draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
+
+
+def _disc(canvas: Canvas) -> None:
+    chance, u = canvas.chance, canvas.u
+    x = canvas.width * chance.choice((0.24, 0.3, 0.68, 0.76))
+    y = canvas.height * chance.uniform(0.2, 0.4)
+    r = u * chance.uniform(52, 95)
+    _glow(canvas, x, y, r * 4.5, canvas.palette.disc, 120)
+    canvas.draw.ellipse((x - r, y - r, x + r, y + r), fill=canvas.palette.disc)
+    if canvas.palette.night and chance.random() < 0.6:
+        shade = mix(canvas.palette.sky[0], canvas.palette.sky[1], 0.5)
+        shift = r * 0.42
+        canvas.draw.ellipse(
+            (x - r + shift, y - r - shift / 3, x + r + shift, y + r - shift / 3), fill=shade
+        )
+
+
+def _glow(canvas: Canvas, x: float, y: float, r: float, colour: Colour, strength: int) -> None:
+    soft = Image.radial_gradient("L").point(
+        [max(0, strength - i * strength // 180) for i in range(256)]
+    )
+    side = max(2, round(2 * r))
+    canvas.image.paste(
+        colour, (round(x - r), round(y - r)), soft.resize((side, side), Image.Resampling.BILINEAR)
+    )
+
+
+def _clouds(canvas: Canvas) -> None:
+    """Soft streaks: drawn tiny and enlarged, which blurs them for nothing."""
+    chance = canvas.chance
+    small = Image.new("L", (96, 48), 0)
+    draw = ImageDraw.Draw(small)
+    for _ in range(2 + canvas.detail):
+        x, y = chance.uniform(-10, 90), chance.uniform(4, 24)
+        for _ in range(4):
+            w, h = chance.uniform(10, 26), chance.uniform(0.8, 2.4)
+            dx, dy = chance.uniform(-10, 10), chance.uniform(-1.6, 1.6)
+            draw.ellipse(
+                (x + dx - w, y + dy - h, x + dx + w, y + dy + h), fill=chance.randint(40, 120)
+            )
+    mask = small.resize(canvas.image.size, Image.Resampling.BICUBIC)
+    canvas.image.paste(mix(canvas.palette.sky[2], (255, 255, 255), 0.5), mask=mask)
+
+
+def _noise(chance: random.Random, rough: float, octaves: int) -> Callable[[float], float]:
+    """A smooth random curve over 0 to 1, about -1 to 1."""
+    parts = [
+        (rough**k, 2.0**k * chance.uniform(0.8, 1.4), chance.uniform(0, math.tau))
+        for k in range(octaves)
+    ]
+    whole = sum(size for size, _, _ in parts)
+    return lambda t: sum(s * math.sin(f * math.tau * t + p) for s, f, p in parts) / whole
+
+
+def _ridge(
+    canvas: Canvas,
+    base: float,
+    height: float,
+    curve: Callable[[float], float],
+    colour: Colour,
+    steps: int = 120,
+) -> list[Point]:
+    """Fill below a curve; returns its points."""
+    points: list[Point] = []
+    for i in range(steps + 1):
+        t = i / steps
+        points.append((canvas.width * t, canvas.height * (base - height * curve(t))))
+    canvas.draw.polygon([*points, (canvas.width, canvas.height), (0, canvas.height)], fill=colour)
+    return points
+
+
+def _depth(canvas: Canvas, share: float) -> Colour:
+    """Land at a distance: 0 is the horizon, taking on the sky; 1 is the foreground."""
+    haze = mix(canvas.palette.far, canvas.palette.sky[2], 0.45 * (1 - share))
+    return mix(haze, canvas.palette.near, share**1.25)
+
+
+def _mountains(canvas: Canvas) -> None:
+    chance = canvas.chance
+    layers = 4 + canvas.detail
+    for k in range(layers):
+        share = k / (layers - 1)
+        smooth = _noise(chance, 0.55, 6)
+
+        def peaks(t: float, smooth: Callable[[float], float] = smooth) -> float:
+            return 1 - 2.1 * abs(smooth(t))
+
+        height = 0.2 * (1 - 0.55 * share)
+        colour = _depth(canvas, share)
+        points = _ridge(
+            canvas, 0.6 + 0.34 * share, height, peaks if share < 0.75 else smooth, colour, 200
+        )
+        if k < 2:
+            _snow(canvas, points, mix(colour, (255, 255, 255), 0.62))
+    _pines(canvas, 0.98, 14 + 8 * canvas.detail, canvas.palette.near)
+
+
+def _snow(canvas: Canvas, points: list[Point], colour: Colour) -> None:
+    """White on what rises above the middle of a ridge."""
+    heights = sorted(y for _, y in points)
+    line = heights[len(heights) // 4]
+    wave = canvas.u * 16
+    cap: list[Point] = []
+    for x, y in points:
+        if y < line:
+            cap.append((x, y))
+        elif cap:
+            _cap(canvas, cap, line, wave, colour)
+            cap = []
+    if cap:
+        _cap(canvas, cap, line, wave, colour)
+
+
+def _cap(canvas: Canvas, cap: list[Point], line: float, wave: float, colour: Colour) -> None:
+    if len(cap) < 3:
+        return
+    below = [
+        (
+            x,
+            min(line, y + (line - y) * 0.75)
+            - (wave if i % 2 else 0) * ((line - y) / max(line - cap[0][1], 1) + 0.3),
+        )
+        for i, (x, y) in enumerate(cap)
+    ]
+    canvas.draw.polygon(
+        [
+            *cap,
+            *(
+                (x, max(y, top[1]))
+                for (x, y), top in zip(reversed(below), reversed(cap), strict=True)
+            ),
+        ],
+        fill=colour,
+    )
+
+
+def _dunes(canvas: Canvas) -> None:
+    chance = canvas.chance
+    layers = 4 + canvas.detail
+    for k in range(layers):
+        share = k / (layers - 1)
+        curve = _noise(chance, 0.32, 3)
+        colour = mix(canvas.palette.far, canvas.palette.near, 0.08 + 0.62 * share)
+        light = mix(colour, canvas.palette.disc, 0.34)
+        crest = _ridge(canvas, 0.58 + 0.34 * share, 0.09 + 0.03 * share, curve, light, 100)
+        # The lee side: from the crest down, drifting to one side.
+        drift = canvas.width * chance.uniform(0.1, 0.22)
+        deep = canvas.height * (0.1 + 0.14 * share)
+        lee = [
+            (x + drift * (i / len(crest)), y + deep * (0.35 + 0.65 * abs(math.sin(i / 17 + k))))
+            for i, (x, y) in enumerate(crest)
+        ]
+        canvas.draw.polygon([*crest, *reversed(lee)], fill=colour)
+
+
+def _sea(canvas: Canvas) -> None:
+    chance, palette = canvas.chance, canvas.palette
+    horizon = canvas.height * 0.55
+    canvas.draw.rectangle(
+        (0, horizon, canvas.width, canvas.height), fill=mix(palette.far, palette.sky[2], 0.25)
+    )
+    layers = 6 + 2 * canvas.detail
+    for k in range(layers):
+        share = k / (layers - 1)
+        phase, waves = chance.uniform(0, math.tau), 13 - 9 * share
+        colour = mix(mix(palette.far, palette.sky[1], 0.3), palette.near, share)
+
+        def crest(t: float, phase: float = phase, waves: float = waves) -> float:
+            return 1 - 2 * math.pow(abs(math.sin(math.pi * waves * t + phase)), 0.7)
+
+        points = _ridge(canvas, 0.57 + 0.42 * share**1.3, 0.008 + 0.026 * share, crest, colour, 240)
+        canvas.draw.line(
+            points,
+            fill=mix(colour, (255, 255, 255), 0.3),
+            width=max(1, round(canvas.u * (1 + 3 * share))),
+        )
+    _boat(canvas, canvas.width * chance.uniform(0.25, 0.7), canvas.height * 0.6)
+
+
+def _boat(canvas: Canvas, x: float, y: float) -> None:
+    u, palette = canvas.u, canvas.palette
+    hull = [(x - 46 * u, y), (x + 46 * u, y), (x + 30 * u, y + 20 * u), (x - 30 * u, y + 20 * u)]
+    canvas.draw.polygon(hull, fill=palette.near)
+    canvas.draw.polygon(
+        [(x - 3 * u, y - 6 * u), (x - 3 * u, y - 104 * u), (x + 48 * u, y - 6 * u)],
+        fill=mix(palette.disc, palette.accent, 0.12),
+    )
+    canvas.draw.polygon(
+        [(x - 8 * u, y - 6 * u), (x - 8 * u, y - 84 * u), (x - 40 * u, y - 6 * u)],
+        fill=palette.accent,
+    )
+
+
+def _forest(canvas: Canvas) -> None:
+    chance = canvas.chance
+    layers = 4 + canvas.detail
+    for k in range(layers):
+        share = k / (layers - 1)
+        curve = _noise(chance, 0.4, 4)
+        colour = _depth(canvas, share)
+        points = _ridge(canvas, 0.6 + 0.36 * share, 0.06, curve, colour, 80)
+        size = 40 + 105 * share
+        for _ in range(30 - 3 * k):
+            x, y = points[chance.randrange(len(points))]
+            _pine(
+                canvas,
+                x + chance.uniform(-9, 9) * canvas.u,
+                y + 6 * canvas.u,
+                size * chance.uniform(0.6, 1.15),
+                colour,
+            )
+
+
+def _pines(canvas: Canvas, base: float, count: int, colour: Colour) -> None:
+    for _ in range(count):
+        x = canvas.chance.uniform(0, canvas.width)
+        _pine(
+            canvas,
+            x,
+            canvas.height * (base + canvas.chance.uniform(0, 0.03)),
+            canvas.chance.uniform(60, 150),
+            colour,
+        )
+
+
+def _pine(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None:
+    h, w = size * canvas.u, size * canvas.u * 0.2
+    outline: list[Point] = [(x, y - h)]
+    for k in range(1, 5):
+        level, reach = y - h + h * 0.23 * k, w * (0.35 + 0.17 * k)
+        outline += [(x + reach, level), (x + reach * 0.5, level)]
+    mirrored = [(2 * x - px, py) for px, py in reversed(outline[1:])]
+    trunk = [(x + w * 0.12, y), (x - w * 0.12, y)]
+    canvas.draw.polygon([*outline, *trunk, *mirrored], fill=colour)
+
+
+def _city(canvas: Canvas) -> None:
+    chance, palette, u = canvas.chance, canvas.palette, canvas.u
+    layers = 3 + canvas.detail // 2
+    ground = canvas.height
+    for k in range(layers):
+        share = k / (layers - 1)
+        colour = _depth(canvas, 0.15 + 0.85 * share)
+        lit = mix(palette.accent, (255, 240, 190), 0.45)
+        x = -chance.uniform(0, 40) * u
+        while x < canvas.width:
+            w = chance.uniform(52, 120) * u * (0.7 + 0.5 * share)
+            tall = chance.uniform(0.16, 0.46) * (1.12 - 0.45 * share)
+            top = canvas.height * (0.94 + 0.04 * share - tall - 0.12 * (1 - share))
+            canvas.draw.rectangle((x, top, x + w, ground), fill=colour)
+            _roof(canvas, x, top, w, colour)
+            if share > 0.3:
+                _windows(canvas, (x, top, x + w), lit, mix(colour, palette.sky[1], 0.16))
+            x += w + chance.choice((0, 0, 3, 12)) * u
+    canvas.draw.rectangle(
+        (0, canvas.height * 0.97, canvas.width, ground), fill=mix(palette.near, (0, 0, 0), 0.3)
+    )
+
+
+def _roof(canvas: Canvas, x: float, top: float, w: float, colour: Colour) -> None:
+    kind, u = canvas.chance.randrange(5), canvas.u
+    if kind == 0:
+        canvas.draw.polygon([(x, top), (x + w / 2, top - w * 0.6), (x + w, top)], fill=colour)
+    elif kind == 1:
+        canvas.draw.rectangle((x + w * 0.25, top - 18 * u, x + w * 0.75, top), fill=colour)
+    elif kind == 2:
+        canvas.draw.rectangle((x + w * 0.47, top - 60 * u, x + w * 0.53, top), fill=colour)
+    elif kind == 3:
+        canvas.draw.pieslice((x, top - w / 2, x + w, top + w / 2), 180, 360, fill=colour)
+
+
+def _windows(canvas: Canvas, box: tuple[float, float, float], lit: Colour, dark: Colour) -> None:
+    x0, y0, x1 = box
+    step, side = 19 * canvas.u, 9 * canvas.u
+    rows, columns = int((canvas.height - y0) / step), int((x1 - x0) / step)
+    for row in range(1, rows):
+        for column in range(columns):
+            if canvas.chance.random() < 0.55:
+                continue
+            x, y = x0 + step * (column + 0.35), y0 + step * row
+            colour = lit if canvas.chance.random() < 0.55 else dark
+            canvas.draw.rectangle((x, y, x + side, y + side * 1.25), fill=colour)
+
+
+def _flowers(canvas: Canvas) -> None:
+    chance, palette, u = canvas.chance, canvas.palette, canvas.u
+    for k in range(3):
+        _ridge(canvas, 0.62 + 0.14 * k, 0.05, _noise(chance, 0.4, 3), _depth(canvas, k / 3), 60)
+    petals = [
+        palette.accent,
+        mix(palette.accent, palette.disc, 0.5),
+        mix(palette.accent, palette.near, 0.25),
+        palette.disc,
+    ]
+    count = 26 + 12 * canvas.detail
+    for k in range(count):
+        share = (k + 0.5) / count
+        x = chance.uniform(-0.02, 1.02) * canvas.width
+        foot = canvas.height * (0.72 + 0.36 * share)
+        head = foot - u * (110 + 190 * share) * chance.uniform(0.7, 1.2)
+        bend = chance.uniform(-30, 30) * u
+        stem = mix(_depth(canvas, 0.35 + 0.6 * share), (70, 130, 70), 0.25)
+        canvas.draw.line(
+            [(x, foot), (x + bend * 0.3, (foot + head) / 2), (x + bend, head)],
+            fill=stem,
+            width=max(1, round(u * (2 + 4 * share))),
+        )
+        _bloom(
+            canvas,
+            (x + bend, head),
+            u * (13 + 30 * share),
+            chance.choice(petals),
+            chance.randrange(5, 9),
+        )
+
+
+def _bloom(canvas: Canvas, at: Point, r: float, colour: Colour, petals: int) -> None:
+    x, y = at
+    turn = canvas.chance.uniform(0, math.tau)
+    for k in range(petals):
+        angle = turn + math.tau * k / petals
+        px, py = x + r * 0.7 * math.cos(angle), y + r * 0.7 * math.sin(angle) * 0.85
+        canvas.draw.ellipse(
+            (px - r * 0.48, py - r * 0.42, px + r * 0.48, py + r * 0.42),
+            fill=mix(colour, canvas.palette.near, 0.14 * (k % 2)),
+        )
+    heart = mix(canvas.palette.disc, (240, 180, 60), 0.6)
+    canvas.draw.ellipse((x - r * 0.34, y - r * 0.3, x + r * 0.34, y + r * 0.3), fill=heart)
+
+
+def _space(canvas: Canvas) -> None:
+    chance, palette, u = canvas.chance, canvas.palette, canvas.u
+    x, y = canvas.width * chance.uniform(0.36, 0.64), canvas.height * chance.uniform(0.4, 0.56)
+    r = u * chance.uniform(190, 270)
+    _glow(canvas, x, y, r * 2.4, palette.accent, 80)
+    tilt = chance.uniform(0.2, 0.34)
+    ring = chance.random() < 0.75
+    if ring:
+        _rings(canvas, (x, y), r, tilt, 180, 360)
+    bands = 5 + canvas.detail
+    canvas.draw.ellipse((x - r, y - r, x + r, y + r), fill=mix(palette.accent, palette.near, 0.15))
+    for k in range(1, bands):
+        # A lighter cap on each band: chords of the planet from its lower edge upwards.
+        share = k / bands
+        angle = math.degrees(math.acos(1 - 2 * share))
+        colour = (
+            mix(mix(palette.accent, palette.near, 0.15), palette.disc, 0.1 + 0.6 * share)
+            if k % 2
+            else mix(palette.accent, palette.far, 0.25 + 0.3 * share)
+        )
+        canvas.draw.chord(
+            (x - r, y - r, x + r, y + r), 270 - (180 - angle), 270 + (180 - angle), fill=colour
+        )
+    if ring:
+        _rings(canvas, (x, y), r, tilt, 0, 180)
+    for _ in range(1 + canvas.detail // 2):
+        mr = u * chance.uniform(16, 44)
+        mx, my = (
+            canvas.width * chance.uniform(0.06, 0.94),
+            canvas.height * chance.uniform(0.08, 0.9),
+        )
+        if math.hypot(mx - x, my - y) > r * 1.9:
+            canvas.draw.ellipse(
+                (mx - mr, my - mr, mx + mr, my + mr), fill=mix(palette.disc, palette.far, 0.3)
+            )
+            canvas.draw.chord(
+                (mx - mr, my - mr, mx + mr, my + mr),
+                300,
+                120,
+                fill=mix(palette.disc, palette.far, 0.55),
+            )
+
+
+def _rings(canvas: Canvas, at: Point, r: float, tilt: float, start: int, end: int) -> None:
+    x, y = at
+    for k in range(4):
+        wide = r * (1.42 + 0.13 * k)
+        colour = mix(canvas.palette.disc, canvas.palette.far, 0.2 + 0.18 * k)
+        canvas.draw.arc(
+            (x - wide, y - wide * tilt, x + wide, y + wide * tilt),
+            start,
+            end,
+            fill=colour,
+            width=max(1, round(canvas.u * 9)),
+        )
+
+
+def _shapes(canvas: Canvas) -> None:
+    chance, palette = canvas.chance, canvas.palette
+    colours = [*palette.sky, palette.accent, palette.near, palette.disc, palette.far]
+    across = chance.choice((4, 5, 6))
+    cell = canvas.width / across
+    down = math.ceil(canvas.height / cell)
+    for row in range(down):
+        for column in range(across):
+            ground, figure, third = chance.sample(colours, 3)
+            box = (column * cell, row * cell, (column + 1) * cell, (row + 1) * cell)
+            canvas.draw.rectangle(box, fill=ground)
+            _tile(canvas, box, cell, figure, third)
+
+
+def _tile(
+    canvas: Canvas,
+    box: tuple[float, float, float, float],
+    cell: float,
+    figure: Colour,
+    third: Colour,
+) -> None:
+    x0, y0, x1, y1 = box
+    kind = canvas.chance.randrange(6)
+    draw = canvas.draw
+    if kind == 0:
+        corner = canvas.chance.randrange(4)
+        cx, cy = (x0, x1)[corner % 2], (y0, y1)[corner // 2]
+        for k, colour in ((1.0, figure), (0.62, third)):
+            start = {0: 0, 1: 90, 2: 270, 3: 180}[corner]
+            draw.pieslice(
+                (cx - cell * k, cy - cell * k, cx + cell * k, cy + cell * k),
+                start,
+                start + 90,
+                fill=colour,
+            )
+    elif kind == 1:
+        inset = cell * 0.12
+        draw.ellipse((x0 + inset, y0 + inset, x1 - inset, y1 - inset), fill=figure)
+        inset = cell * 0.32
+        draw.ellipse((x0 + inset, y0 + inset, x1 - inset, y1 - inset), fill=third)
+    elif kind == 2:
+        points = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+        gone = canvas.chance.randrange(4)
+        draw.polygon([p for i, p in enumerate(points) if i != gone], fill=figure)
+    elif kind == 3:
+        for k in range(0, 5, 2):
+            draw.rectangle((x0, y0 + cell * k / 5, x1, y0 + cell * (k + 1) / 5), fill=figure)
+    elif kind == 4:
+        draw.pieslice((x0, y0 - cell / 2, x1, y0 + cell / 2), 0, 180, fill=figure)
+        draw.pieslice((x0, y1 - cell / 2, x1, y1 + cell / 2), 180, 360, fill=third)
+    else:
+        middle = (x0 + cell / 2, y0 + cell / 2)
+        draw.polygon(
+            [(middle[0], y0), (x1, middle[1]), (middle[0], y1), (x0, middle[1])], fill=figure
+        )
+
+
+_SCENES: dict[str, Callable[[Canvas], None]] = {
+    "city": _city,
+    "dunes": _dunes,
+    "flowers": _flowers,
+    "forest": _forest,
+    "mountains": _mountains,
+    "sea": _sea,
+    "space": _space,
+}
