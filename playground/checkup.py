@@ -14,6 +14,7 @@ from pathlib import Path
 from playground import catalog, pricing
 from playground.errors import PlaygroundError
 from playground.store import Gallery
+from playground.store.opening import DATABASE
 from playground.store.records import Finding
 
 # Releases below these have known holes (advisories in the projects' own security pages).
@@ -109,12 +110,11 @@ def _decoder() -> Finding:
 
 
 def _gallery(place: str, *, full: bool) -> list[Finding]:
-    if "://" not in place and not Path(place).exists():
-        return [
-            Finding("note", f"there is no gallery at {place} yet", "generate or import makes it")
-        ]
+    if "://" not in place and not (Path(place) / DATABASE).exists():
+        makes = "`playground generate` or `gallery import` makes it"
+        return [Finding("note", f"there is no gallery at {place} yet", makes)]
     try:
-        with Gallery(place, create=False) as opened:
+        with Gallery(place) as opened:
             return opened.verify(full=full)
     except PlaygroundError as error:
         return [Finding("error", str(error))]

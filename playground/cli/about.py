@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -133,13 +135,11 @@ def _price_rows(model: Model, tier: Any, day: dt.date, history: bool) -> list[di
     return rows
 
 
-def _agrees(model: Model, tier: Any, day: dt.date, shown: dict[str, str]) -> bool | None:
+def _agrees(model: Model, tier: Any, day: dt.date, shown: Mapping[Any, str]) -> bool | None:
     """Whether the price library says the same for text in and out; None where it is silent."""
     for name in (model.name, *model.snapshots):
         other = catalog.second_opinion(name, tier, day)
         if other:
-            pairs = [("text_input", "text_input")]
-            pairs.append(("text_output" if "text_output" in shown else "image_output",) * 2)
             own_out = shown.get("image_output", shown.get("text_output"))
             their_out = other.get("image_output", other.get("text_output"))
             same_in = money.plain(other["text_input"]) == shown["text_input"]
@@ -148,7 +148,7 @@ def _agrees(model: Model, tier: Any, day: dt.date, shown: dict[str, str]) -> boo
 
 
 def _price_row(
-    model: Model, tier: str, row: PriceRow, rates: dict[str, str], agrees: bool | None
+    model: Model, tier: str, row: PriceRow, rates: Mapping[Any, str], agrees: bool | None
 ) -> dict[str, Any]:
     return {
         "model": model.name,
@@ -174,7 +174,7 @@ def doctor(gallery_place: str, full: bool, as_json: bool) -> int:
 
     findings = checkup.run(gallery_place, full=full)
     if as_json:
-        options.print_json({"findings": [finding.to_dict() for finding in findings]})
+        options.print_json({"findings": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
             click.echo(f"{finding.level:8} {printable(finding.text)}")

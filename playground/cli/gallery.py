@@ -12,8 +12,9 @@ import click
 
 from playground import money, render
 from playground.cli import options
-from playground.errors import PhotoProblem
+from playground.errors import GalleryProblem, PhotoProblem
 from playground.store import Gallery, Where, restore_backup
+from playground.store.opening import DATABASE
 from playground.store.records import SORTS
 from playground.values import GalleryItem
 
@@ -28,8 +29,24 @@ def gallery() -> None:
 @contextmanager
 def _open(place: str, *, writing: bool = False) -> Iterator[Gallery]:
     """The gallery at `place`; one that is only looked at must already be there."""
-    with Gallery(place, create=writing) as opened:
+    if not writing:
+        must_exist(place)
+    with Gallery(place) as opened:
+        for notice in opened.notices:
+            click.echo(f"note: {render.printable(notice)}", err=True)
         yield opened
+
+
+def must_exist(place: str) -> None:
+    """Refuse to look at a gallery that is not there, instead of making an empty one.
+
+    Raises:
+        GalleryProblem: naming the place and how to make a gallery.
+    """
+    if "://" in place or (Path(place) / DATABASE).exists():
+        return
+    msg = f"there is no gallery at {place} yet; `playground generate` or `gallery import` makes one"
+    raise GalleryProblem(msg)
 
 
 _browse = options.chain(

@@ -17,7 +17,7 @@ from playground import money, render
 from playground.catalog import Rates
 from playground.cli import options
 from playground.cli.quotes import caption_request, image_request
-from playground.errors import PlaygroundError
+from playground.errors import PhotoProblem, PlaygroundError
 from playground.values import Quote
 
 if TYPE_CHECKING:
@@ -191,6 +191,7 @@ def caption(
     """Words about photos: files or folders. Run it again to continue where it stopped."""
     from playground import runner
 
+    # Checked here, so that a bad flag is refused before a gallery is made.
     request = caption_request(schema_file, **fields)
     rates = options.rates_of(price_text)
     with _opened(provider, base_url, rates, gallery_place) as (opened, client):
@@ -200,7 +201,8 @@ def caption(
             [Path(path) for path in paths],
             opened,
             client,
-            request=request,
+            **fields,
+            schema=request.schema,
             concurrency=concurrency,
             budget=budget,
             limit=limit,
@@ -212,6 +214,8 @@ def caption(
         )
         if progress is not None:
             progress.end()
+    if not summary.planned and not summary.skipped:
+        raise PhotoProblem(_nothing_to_do(paths, summary))
     if as_json:
         options.print_json(summary.to_dict())
     else:
@@ -219,6 +223,13 @@ def caption(
     if summary.interrupted:
         return 130
     return 1 if summary.stopped or summary.failed or summary.unknown or summary.errors else 0
+
+
+def _nothing_to_do(paths: tuple[str, ...], summary: Summary) -> str:
+    if not summary.errors:
+        return f"no photos in {', '.join(paths)}; nothing was sent and nothing was spent"
+    more = f" (and {len(summary.errors) - 1:,} more)" if len(summary.errors) > 1 else ""
+    return f"{summary.errors[0].why}{more}; nothing was sent and nothing was spent"
 
 
 class _Progress:
@@ -266,6 +277,8 @@ def _show_summary(summary: Summary, dry_run: bool) -> None:
             + f"; {summary.seconds:.1f} s, {summary.photos_per_second:.1f} photos/s"
         )
     for problem in summary.errors:
-        click.echo(f"{render.printable(problem.path)}: {render.printable(problem.why)}", err=True)
+        named = Path(problem.path).name in problem.why
+        text = problem.why if named else f"{problem.path}: {problem.why}"
+        click.echo(f"refused: {render.printable(text)}", err=True)
     if summary.stopped:
         click.echo(f"playground: {render.printable(summary.stopped)}", err=True)
