@@ -354,6 +354,13 @@ class Client:
         if exchange.stage == "done":
             return _read(request, exchange)
         cause = exchange.trouble or trouble
+        if exchange.stage == "local" and isinstance(cause, OSError):
+            why = cause.strerror or type(cause).__name__
+            message = (
+                f"The answer could not have been kept ({why} at {exchange.part}). Nothing was "
+                "sent and nothing was billed; free or unlock that disk."
+            )
+            return Failed("not_sent", message)
         if exchange.stage == "local" or isinstance(cause, _NEVER_LEFT):
             return refusals.not_sent(self._why(cause), self._host)
         receipt = Receipt(status=exchange.status)

@@ -270,7 +270,11 @@ def _caption(request: CaptionRequest, document: Any, receipt: Receipt, host: str
     chat = "choices" in document
     bill = usage.caption_usage(document, chat=chat)
     text, finish = _chat_words(document) if chat else _response_words(document)
-    return _captioned(request, text, finish, bill, receipt)
+    outcome = _captioned(request, text, finish, bill, receipt)
+    if error := refusals.error_of(document):
+        said = one_line(without_secrets(str(error.get("message", ""))), 200)
+        return replace(outcome, problems=(*outcome.problems, f"the model stopped: {said}"))
+    return outcome
 
 
 def _streamed_caption(

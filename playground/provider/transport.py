@@ -155,6 +155,7 @@ class SpoolTransport(httpx2.BaseTransport):
         headers = [
             (name, without_secrets(value, self._secrets) if self._secrets else value)
             for name, value in response.headers.multi_items()
+            if name.lower() != "set-cookie"
         ]
         head = {"status": response.status_code, "headers": headers, "url": str(request.url)}
         spool.write(json.dumps(head).encode() + b"\n")

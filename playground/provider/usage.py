@@ -179,6 +179,9 @@ def _count(counts: Mapping[str, Any], name: str, default: int | None = None) -> 
 
 
 def _check_total(usage: Mapping[str, Any], total_in: int, total_out: int) -> None:
+    if not total_in and not total_out:
+        msg = "it counts no tokens at all"
+        raise NoUsage(msg)
     total = _count(usage, "total_tokens", total_in + total_out)
     if total != total_in + total_out:
         msg = f"its total ({total}) is not input plus output ({total_in} + {total_out})"

@@ -10,6 +10,8 @@ import hashlib
 import io
 import math
 import random
+import struct
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,13 +26,14 @@ from PIL import (
     UnidentifiedImageError,
 )
 
+from playground.provider.magic import PNG
 from playground.provider.offline.kept import Kept
 from playground.provider.offline.palettes import Palette, palette_of, scene_of, words_of
 from playground.provider.offline.scenes import Canvas, paint
 from playground.sizes import Size
 
 _WORK_PIXELS = 1_500_000
-_SMOOTHING = 1.4
+_SMOOTHING = 1.35
 _DETAIL = {"low": 1, "medium": 2, "high": 3, "xhigh": 4, "max": 5}
 _FORMATS = ("JPEG", "PNG", "WEBP")
 _CACHE_BYTES = 64 * 2**20
@@ -250,6 +253,32 @@ def _bytes(image: Image.Image, output_format: str, compression: int) -> bytes:
     elif output_format == "webp":
         image.save(buffer, "WEBP", quality=min(90, max(1, compression)), method=0)
     else:
-        # The fastest level: these pictures are drawn to be looked at, not to be archived.
-        image.save(buffer, "PNG", compress_level=1)
+        return _png(image)
     return buffer.getvalue()
+
+
+def _png(image: Image.Image) -> bytes:
+    """A PNG whose rows are differences to the row above.
+
+    Pillow tries all filters on every row; these pictures are skies and silhouettes, for which
+    this one is right, and a third of the time.
+    """
+    if image.mode not in {"RGB", "RGBA"}:
+        image = image.convert("RGB")
+    above = Image.new(image.mode, image.size)
+    above.paste(image, (0, 1))
+    if image.mode == "RGBA":
+        # `paste` and `subtract_modulo` work per channel; only the first row differs from itself.
+        bands = zip(image.split(), above.split(), strict=True)
+        rows = Image.merge("RGBA", [ImageChops.subtract_modulo(a, b) for a, b in bands]).tobytes()
+    else:
+        rows = ImageChops.subtract_modulo(image, above).tobytes()
+    width = len(rows) // image.height
+    filtered = b"".join(b"\x02" + rows[at : at + width] for at in range(0, len(rows), width))
+    colour = 6 if image.mode == "RGBA" else 2
+    head = struct.pack(">IIBBBBB", image.width, image.height, 8, colour, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(filtered, 1)), (b"IEND", b""))
+    return PNG + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    )

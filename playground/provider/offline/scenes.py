@@ -11,11 +11,14 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from playground.provider.offline.palettes import Colour, Palette, mix
 
 Point = tuple[float, float]
+
+# Where the sky has its middle colour, from the top.
+_MIDDLE = 0.55
 
 
 @dataclass
@@ -49,17 +52,17 @@ def paint(scene: str, canvas: Canvas) -> None:
 
 
 def _sky(canvas: Canvas) -> None:
-    strip = Image.new("RGB", (1, 64))
     top, middle, low = canvas.palette.sky
-    for y in range(64):
-        share = y / 63
-        colour = (
-            mix(top, middle, share / 0.55)
-            if share < 0.55
-            else mix(middle, low, (share - 0.55) / 0.45)
-        )
-        strip.putpixel((0, y), colour)
-    canvas.image.paste(strip.resize(canvas.image.size, Image.Resampling.BICUBIC))
+    column = Image.new("RGB", (1, canvas.height))
+    last = max(1, canvas.height - 1)
+    for y in range(canvas.height):
+        share = y / last
+        if share < _MIDDLE:
+            colour = mix(top, middle, share / _MIDDLE)
+        else:
+            colour = mix(middle, low, (share - _MIDDLE) / (1 - _MIDDLE))
+        column.putpixel((0, y), colour)
+    canvas.image.paste(column.resize(canvas.image.size, Image.Resampling.NEAREST))
 
 
 def _stars(canvas: Canvas, count: int) -> None:
@@ -67,7 +70,7 @@ def _stars(canvas: Canvas, count: int) -> None:
     for _ in range(count):
         x = chance.uniform(0, canvas.width)
         y = canvas.height * chance.random() ** 1.6
-        r = canvas.u * chance.choice((0.8, 0.8, 1.1, 1.1, 1.6, 2.4))
+        r = canvas.u * chance.choice((0.9, 1.1, 1.1, 1.4, 1.9, 2.8))
         colour = mix(top, (255, 252, 235), chance.uniform(0.45, 1))
         canvas.draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
 
@@ -77,41 +80,61 @@ def _disc(canvas: Canvas) -> None:
     x = canvas.width * chance.choice((0.24, 0.3, 0.68, 0.76))
     y = canvas.height * chance.uniform(0.2, 0.4)
     r = u * chance.uniform(52, 95)
-    _glow(canvas, x, y, r * 4.5, canvas.palette.disc, 120)
-    canvas.draw.ellipse((x - r, y - r, x + r, y + r), fill=canvas.palette.disc)
+    colour = canvas.palette.disc
     if canvas.palette.night and chance.random() < 0.6:
-        shade = mix(canvas.palette.sky[0], canvas.palette.sky[1], 0.5)
-        shift = r * 0.42
-        canvas.draw.ellipse(
-            (x - r + shift, y - r - shift / 3, x + r + shift, y + r - shift / 3), fill=shade
+        _glow(canvas, x, y, r * 3.4, colour, 60)
+        _crescent(canvas, x, y, r, colour)
+        return
+    _glow(canvas, x, y, r * 4.5, colour, 110)
+    canvas.draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
+
+
+def _crescent(canvas: Canvas, x: float, y: float, r: float, colour: Colour) -> None:
+    """The outer half circle, closed by a flatter curve: the sky shows where the moon is dark."""
+    tilt = canvas.chance.uniform(-0.5, 0.5)
+    points: list[Point] = []
+    for i in range(61):
+        angle = math.pi * (i / 60 - 0.5)
+        points.append((r * math.cos(angle), r * math.sin(angle)))
+    for i in range(60, -1, -1):
+        angle = math.pi * (i / 60 - 0.5)
+        points.append((r * 0.42 * math.cos(angle), r * math.sin(angle)))
+    turned = [
+        (
+            x + px * math.cos(tilt) - py * math.sin(tilt),
+            y + px * math.sin(tilt) + py * math.cos(tilt),
         )
+        for px, py in points
+    ]
+    canvas.draw.polygon(turned, fill=colour)
 
 
 def _glow(canvas: Canvas, x: float, y: float, r: float, colour: Colour, strength: int) -> None:
-    soft = Image.radial_gradient("L").point(
-        [max(0, strength - i * strength // 180) for i in range(256)]
-    )
+    """Light that falls off with the square of the distance, and ends in nothing."""
+    # The gradient's value is the distance: 180 of 255 where the circle touches its box.
+    fall = [round(strength * max(0.0, 1 - i / 180) ** 2.2) for i in range(256)]
+    soft = Image.radial_gradient("L").point(fall)
     side = max(2, round(2 * r))
-    canvas.image.paste(
-        colour, (round(x - r), round(y - r)), soft.resize((side, side), Image.Resampling.BILINEAR)
-    )
+    mask = soft.resize((side, side), Image.Resampling.BILINEAR)
+    canvas.image.paste(colour, (round(x - r), round(y - r)), mask)
 
 
 def _clouds(canvas: Canvas) -> None:
-    """Soft streaks: drawn tiny and enlarged, which blurs them for nothing."""
+    """Soft streaks: drawn small, blurred and enlarged."""
     chance = canvas.chance
-    small = Image.new("L", (96, 48), 0)
+    width, height = 256, 96
+    small = Image.new("L", (width, height), 0)
     draw = ImageDraw.Draw(small)
     for _ in range(2 + canvas.detail):
-        x, y = chance.uniform(-10, 90), chance.uniform(4, 24)
-        for _ in range(4):
-            w, h = chance.uniform(10, 26), chance.uniform(0.8, 2.4)
-            dx, dy = chance.uniform(-10, 10), chance.uniform(-1.6, 1.6)
-            draw.ellipse(
-                (x + dx - w, y + dy - h, x + dx + w, y + dy + h), fill=chance.randint(40, 120)
-            )
-    mask = small.resize(canvas.image.size, Image.Resampling.BICUBIC)
-    canvas.image.paste(mix(canvas.palette.sky[2], (255, 255, 255), 0.5), mask=mask)
+        x, y = chance.uniform(-20, width), chance.uniform(18, 78)
+        for _ in range(7):
+            w, h = chance.uniform(16, 52), chance.uniform(1.2, 4.5)
+            dx, dy = chance.uniform(-28, 28), chance.uniform(-5, 5)
+            shade = chance.randint(50, 120)
+            draw.ellipse((x + dx - w, y + dy - h, x + dx + w, y + dy + h), fill=shade)
+    soft = small.filter(ImageFilter.GaussianBlur(2.2))
+    mask = soft.resize((canvas.width, round(canvas.height * 0.5)), Image.Resampling.BILINEAR)
+    canvas.image.paste(mix(canvas.palette.sky[2], (255, 255, 255), 0.5), (0, 0), mask)
 
 
 def _noise(chance: random.Random, rough: float, octaves: int) -> Callable[[float], float]:
@@ -168,42 +191,26 @@ def _mountains(canvas: Canvas) -> None:
 
 
 def _snow(canvas: Canvas, points: list[Point], colour: Colour) -> None:
-    """White on what rises above the middle of a ridge."""
+    """White on what rises above the upper quarter of a ridge, with a soft lower edge."""
     heights = sorted(y for _, y in points)
-    line = heights[len(heights) // 4]
-    wave = canvas.u * 16
+    line = heights[len(heights) // 5]
     cap: list[Point] = []
-    for x, y in points:
+    for x, y in [*points, (canvas.width + 1.0, line)]:
         if y < line:
             cap.append((x, y))
         elif cap:
-            _cap(canvas, cap, line, wave, colour)
+            _cap(canvas, cap, line, colour)
             cap = []
-    if cap:
-        _cap(canvas, cap, line, wave, colour)
 
 
-def _cap(canvas: Canvas, cap: list[Point], line: float, wave: float, colour: Colour) -> None:
-    if len(cap) < 3:
+def _cap(canvas: Canvas, cap: list[Point], line: float, colour: Colour) -> None:
+    if len(cap) < 4:
         return
-    below = [
-        (
-            x,
-            min(line, y + (line - y) * 0.75)
-            - (wave if i % 2 else 0) * ((line - y) / max(line - cap[0][1], 1) + 0.3),
-        )
-        for i, (x, y) in enumerate(cap)
-    ]
-    canvas.draw.polygon(
-        [
-            *cap,
-            *(
-                (x, max(y, top[1]))
-                for (x, y), top in zip(reversed(below), reversed(cap), strict=True)
-            ),
-        ],
-        fill=colour,
-    )
+    edge = []
+    for i, (x, y) in enumerate(reversed(cap)):
+        depth = (line - y) * (0.58 + 0.16 * math.sin(i * 1.35))
+        edge.append((x, y + depth))
+    canvas.draw.polygon([*cap, *edge], fill=colour)
 
 
 def _dunes(canvas: Canvas) -> None:
@@ -409,20 +416,7 @@ def _space(canvas: Canvas) -> None:
     ring = chance.random() < 0.75
     if ring:
         _rings(canvas, (x, y), r, tilt, 180, 360)
-    bands = 5 + canvas.detail
-    canvas.draw.ellipse((x - r, y - r, x + r, y + r), fill=mix(palette.accent, palette.near, 0.15))
-    for k in range(1, bands):
-        # A lighter cap on each band: chords of the planet from its lower edge upwards.
-        share = k / bands
-        angle = math.degrees(math.acos(1 - 2 * share))
-        colour = (
-            mix(mix(palette.accent, palette.near, 0.15), palette.disc, 0.1 + 0.6 * share)
-            if k % 2
-            else mix(palette.accent, palette.far, 0.25 + 0.3 * share)
-        )
-        canvas.draw.chord(
-            (x - r, y - r, x + r, y + r), 270 - (180 - angle), 270 + (180 - angle), fill=colour
-        )
+    _planet(canvas, x, y, r)
     if ring:
         _rings(canvas, (x, y), r, tilt, 0, 180)
     for _ in range(1 + canvas.detail // 2):
@@ -435,12 +429,34 @@ def _space(canvas: Canvas) -> None:
             canvas.draw.ellipse(
                 (mx - mr, my - mr, mx + mr, my + mr), fill=mix(palette.disc, palette.far, 0.3)
             )
-            canvas.draw.chord(
-                (mx - mr, my - mr, mx + mr, my + mr),
-                300,
-                120,
-                fill=mix(palette.disc, palette.far, 0.55),
-            )
+
+
+def _planet(canvas: Canvas, x: float, y: float, r: float) -> None:
+    """A banded ball, lit from one side."""
+    palette, chance = canvas.palette, canvas.chance
+    side = max(2, round(2 * r))
+    patch = Image.new("RGB", (side, side), mix(palette.accent, palette.near, 0.15))
+    draw = ImageDraw.Draw(patch)
+    bands = 6 + 2 * canvas.detail
+    edge = 0.0
+    for k in range(bands):
+        wide = side / bands * chance.uniform(0.6, 1.4)
+        other = (palette.disc, palette.far, palette.sky[2], palette.near)[k % 4]
+        draw.rectangle(
+            (0, edge, side, edge + wide), fill=mix(palette.accent, other, chance.uniform(0.15, 0.6))
+        )
+        edge += wide
+    shade = (
+        Image.radial_gradient("L")
+        .resize((side * 2, side * 2))
+        .crop((side * 3 // 5, side * 3 // 5, side * 8 // 5, side * 8 // 5))
+    )
+    patch.paste(
+        mix(palette.near, (0, 0, 0), 0.4), mask=shade.point([max(0, i - 40) for i in range(256)])
+    )
+    disc = Image.new("L", (side, side), 0)
+    ImageDraw.Draw(disc).ellipse((0, 0, side - 1, side - 1), fill=255)
+    canvas.image.paste(patch, (round(x - r), round(y - r)), disc)
 
 
 def _rings(canvas: Canvas, at: Point, r: float, tilt: float, start: int, end: int) -> None:

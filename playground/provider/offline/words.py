@@ -260,7 +260,7 @@ def _limit(fields: Mapping[str, Any], *, chat: bool) -> int | None:
 def _schema(fields: Mapping[str, Any], *, chat: bool) -> dict[str, Any] | None:
     name = "response_format" if chat else "text"
     given = fields.get(name)
-    wanted = given if chat or not isinstance(given, Mapping) else given.get("format")
+    wanted = given.get("format") if isinstance(given, Mapping) and not chat else given
     if not isinstance(wanted, Mapping) or wanted.get("type") == "text":
         return None
     if wanted.get("type") == "json_object":
