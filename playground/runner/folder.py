@@ -75,6 +75,7 @@ def caption_folder(
     on_quote: Callable[[Quote], None] | None = None,
     on_progress: Callable[[Summary], None] | None = None,
     wait: Callable[[float], bool] | None = None,
+    clock: Callable[[], float] = time.monotonic,
     **fields: Any,
 ) -> Summary:
     """Caption photos and folders of photos; what is answered already is skipped.
@@ -96,7 +97,7 @@ def caption_folder(
         unknown_retries: how often a call with an unknown bill is tried again (each is booked).
         confirm: consent to a total quote above $1.00: True, or a function that asks.
         on_quote: is shown the total. on_progress: is shown the summary so far after each call.
-        wait: waits so many seconds or less, and tells whether to stop (tests).
+        wait: waits so many seconds, or less and then tells to stop. clock: seconds (tests).
         fields: of `CaptionRequest`, as in `caption`.
 
     Raises:
@@ -118,7 +119,7 @@ def caption_folder(
         total = plan.total()
         if total is not None and on_quote is not None:
             on_quote(total)
-        run = _Run(store, provider, rates, run_caps, plan, unknown_retries, on_progress)
+        run = _Run(store, provider, rates, run_caps, plan, unknown_retries, on_progress, clock)
         if dry_run or total is None:
             return run.summary()
         consent(total, confirm)
@@ -166,7 +167,12 @@ class _Plan:
         for path in [paths] if isinstance(paths, Path | str) else paths:
             found = Path(path)
             if found.is_dir():
-                yield from photos.scan(found, on_problem=self._unreadable)
+                own = self._gallery.folder.resolve()
+                # A gallery within the folder is where these captions go, not more photos.
+                inner = found.resolve() in own.parents
+                for photo in photos.scan(found, on_problem=self._unreadable):
+                    if not (inner and own in photo.resolve().parents):
+                        yield photo
             else:
                 yield found
 
@@ -206,14 +212,16 @@ class _Run:
         plan: _Plan,
         unknown_retries: int,
         on_progress: Callable[[Summary], None] | None,
+        clock: Callable[[], float],
     ) -> None:
         self._gallery, self._client, self._rates, self._caps = gallery, client, rates, run_caps
+        self._clock = clock
         self._unknown_retries = unknown_retries
         self._on_progress = on_progress
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         for job in plan.jobs:
             self._jobs.put(job)
-        self._begun = time.monotonic()
+        self._begun = clock()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._wait: Callable[[float], bool] = self._stop.wait
@@ -231,7 +239,7 @@ class _Run:
     def summary(self) -> Summary:
         """What has come so far."""
         with self._lock:
-            return replace(self._summary, seconds=time.monotonic() - self._begun)
+            return replace(self._summary, seconds=self._clock() - self._begun)
 
     def go(self, concurrency: int, wait: Callable[[float], bool] | None) -> Summary:
         """Ask until all is answered or something stops the run; then wait for what is under way."""
@@ -337,7 +345,7 @@ class _Run:
         """Wait until the provider's rate limit is over."""
         while not self._stop.is_set():
             with self._lock:
-                rest = self._not_before - time.monotonic()
+                rest = self._not_before - self._clock()
             if rest <= 0 or self._wait(rest):
                 return
 
@@ -350,7 +358,7 @@ class _Run:
             self._halt(f"the provider asks to wait for {seconds:,.0f} seconds; run it again then")
             return
         with self._lock:
-            self._not_before = max(self._not_before, time.monotonic() + max(0.0, seconds))
+            self._not_before = max(self._not_before, self._clock() + max(0.0, seconds))
 
     def _count(
         self,
@@ -374,7 +382,7 @@ class _Run:
                 errors=errors,
                 settled_dollars=now.settled_dollars + (billed or Decimal(0)),
                 held_dollars=now.held_dollars + (result.held if result else Decimal(0)),
-                seconds=time.monotonic() - self._begun,
+                seconds=self._clock() - self._begun,
             )
             self._summary = now
             poisoned = self._poisoned(captioned, failed, unknown, sent=result is not None)
