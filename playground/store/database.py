@@ -359,7 +359,8 @@ class PostgresDatabase:
         self.read_only = read_only
         try:
             self._url = sa.make_url(url).set(drivername="postgresql+psycopg")
-            self.name = self._url.render_as_string(hide_password=True)
+            shown = self._url.set(drivername="postgresql")
+            self.name = shown.render_as_string(hide_password=True)
             self._start()
         except ModuleNotFoundError as error:
             msg = "PostgreSQL needs the driver psycopg: pip install 'halfpenny[postgres]'"

@@ -8,10 +8,11 @@ cap (call, run, day, gallery) in the transaction that makes it, so that settled 
 exceeds a cap, whatever number of threads and processes share the gallery. Nothing leaves
 `unknown` by waiting: only evidence (`settle`, `release`) or the owner's word (`resolve`) does.
 
-*Sent* is a file, not a transaction: `sent` creates `<spool>/<attempt>.sent`, which survives the
-death of this process without an fsync. An open attempt of a dead owner without that file was
-surely never sent and may be released; after a restart of the machine, when an unsynced file
-proves nothing, every open attempt counts as sent. So a call pays for two durable transactions.
+*Sent* is a line in a file, not a transaction: `sent` adds the attempt to `<spool>/<owner>.sent`,
+which survives the death of this process without an fsync. An open attempt of a dead owner that
+is not in that file was surely never sent and may be released; after a restart of the machine,
+when unsynced writes prove nothing, every open attempt counts as sent. So a call pays for two
+durable transactions, not three.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import os
 import secrets
 import threading
 import time
@@ -64,9 +66,11 @@ Scope = Literal["gallery", "day", "run"]
 # $1,000,000: no call costs as much, and sums of such amounts stay far from 64 bits.
 _MOST_PICOUSD = 10**18
 _JUMP = dt.timedelta(hours=36)
+_SENT_LOG_BYTES = 1024 * 1024
 
 _table, _owners = schema.attempts, schema.owners
-_GET = sa.select(_table).where(_table.c.id == sa.bindparam("attempt_id")).with_for_update()
+_LOOK = sa.select(_table).where(_table.c.id == sa.bindparam("attempt_id"))
+_GET = _LOOK.with_for_update()
 _INSERT = sa.insert(_table)
 _CLOSE = sa.update(_table).where(_table.c.id == sa.bindparam("attempt_id"))
 
@@ -94,6 +98,8 @@ class Ledger:
         self._owner_lock = threading.Lock()
         self._registered = False
         self._open: set[str] = set()
+        self._sent_log: int | None = None
+        self._sent_bytes = 0
         self._stop_beating = threading.Event()
 
     # -- reserving -----------------------------------------------------------------------------
@@ -224,16 +230,30 @@ class Ledger:
         Raises:
             GalleryProblem: when the mark cannot be written; then nothing may be sent.
         """
+        owner = self._own()
         try:
-            self._mark(attempt_id).touch(mode=0o600)
+            with self._owner_lock:
+                if self._sent_log is None:
+                    path, how = self._sent_path(owner.id), os.O_WRONLY | os.O_CREAT | os.O_APPEND
+                    self._sent_log = os.open(path, how, 0o600)
+                os.write(self._sent_log, f"{attempt_id}\n".encode())
+                self._sent_bytes += len(attempt_id) + 1
         except OSError as error:
             msg = (
-                f"The call was not sent, because {self._spool} cannot be written: {error.strerror}."
+                f"The call was not sent, because {self._spool} cannot be written: "
+                f"{error.strerror}. Nothing was spent."
             )
             raise GalleryProblem(msg) from error
 
-    def _mark(self, attempt_id: str) -> Path:
-        return self._spool / f"{attempt_id}.sent"
+    def _sent_path(self, owner_id: str) -> Path:
+        return self._spool / f"{owner_id}.sent"
+
+    def _sent_by(self, owner_id: str) -> frozenset[str]:
+        """The attempts that an owner marked as sent."""
+        try:
+            return frozenset(self._sent_path(owner_id).read_text(encoding="ascii").split())
+        except (OSError, UnicodeDecodeError):
+            return frozenset()
 
     # -- ending an attempt ---------------------------------------------------------------------
 
@@ -350,8 +370,14 @@ class Ledger:
     def _forget(self, attempt_id: str) -> None:
         """Remove what was spooled for an attempt that is accounted for."""
         self._open.discard(attempt_id)
-        for suffix in (".sent", ".body", ".part"):
-            (self._spool / f"{attempt_id}{suffix}").unlink(missing_ok=True)
+        for suffix in (".body", ".part"):
+            with contextlib.suppress(OSError):
+                (self._spool / f"{attempt_id}{suffix}").unlink()
+        if self._sent_bytes > _SENT_LOG_BYTES and self._sent_log is not None:
+            with self._owner_lock:
+                if not self._open:  # nothing in the log is needed any more
+                    os.ftruncate(self._sent_log, 0)
+                    self._sent_bytes = 0
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -369,7 +395,7 @@ class Ledger:
     def attempt(self, attempt_id: str) -> Attempt:
         """One attempt; GalleryProblem when there is none."""
         with self._database.read() as connection:
-            return self._shown(_get(connection, attempt_id))
+            return self._shown(_get(connection, attempt_id, _LOOK))
 
     def unknowns(self) -> list[Attempt]:
         """Attempts that may have been billed; their holds add up to the unknown money."""
@@ -446,7 +472,7 @@ class Ledger:
 
     def _shown(self, row: sa.Row[Any], *, state: State | None = None) -> Attempt:
         shown: State = state or row.state
-        if state is None and row.state == "reserved" and self._mark(row.id).exists():
+        if shown == "reserved" and row.id in self._sent_by(row.owner_id):
             shown = "sent"
         rates = json.loads(row.rates) if row.rates else None
         return Attempt(
@@ -480,6 +506,7 @@ class Ledger:
                 self._owner = leases.this_process(secrets.token_hex(8), self._spool)
                 self._registered = False
                 self._open = set()
+                self._sent_log = None
             return self._owner
 
     def _register(self, connection: sa.Connection, owner: leases.Owner, now_us: int) -> None:
@@ -511,6 +538,11 @@ class Ledger:
         if self._registered and owner is not None and owner.pid == leases.current_pid():
             self._registered = False
             self._touch(owner, closed_at_us=microseconds(self._clock()))
+            if self._sent_log is not None:
+                os.close(self._sent_log)
+                self._sent_log = None
+                if not self._open:
+                    self._sent_path(owner.id).unlink(missing_ok=True)
 
 
 def _start_beating(ledger: Ledger) -> None:
@@ -542,8 +574,10 @@ def _owner(row: sa.Row[Any]) -> leases.Owner:
     return leases.Owner(row.owner_id, row.host, row.boot_id, row.pid, row.started, row.spool)
 
 
-def _get(connection: sa.Connection, attempt_id: str) -> sa.Row[Any]:
-    row = connection.execute(_GET, {"attempt_id": attempt_id}).one_or_none()
+def _get(
+    connection: sa.Connection, attempt_id: str, query: sa.Select[Any] = _GET
+) -> sa.Row[Any]:
+    row = connection.execute(query, {"attempt_id": attempt_id}).one_or_none()
     if row is None:
         msg = f"there is no call {attempt_id!r} in this gallery's ledger"
         raise GalleryProblem(msg)
@@ -562,9 +596,8 @@ def _move(
     held_before = row.hold if row.state in OPEN_STATES else 0
     held_after = row.hold if state in OPEN_STATES else 0
     booked = (cost or 0) - (row.cost or 0)
-    connection.execute(
-        _CLOSE.values(state=state, cost=cost, ended_at_us=now_us, **known), {"attempt_id": row.id}
-    )
+    values = {**known, "state": state, "cost": cost, "ended_at_us": now_us}
+    connection.execute(_CLOSE, {"attempt_id": row.id, **values})
     budgets.move(
         connection,
         held=held_after - held_before,

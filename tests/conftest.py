@@ -1,0 +1,209 @@
+"""What all tests share: a clean environment, galleries on both databases, a PostgreSQL server."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+import urllib.parse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playground.store import Attempt, Gallery
+from playground.values import ImageRequest, Quote, Request
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key, address or gallery of the person who runs the tests reaches them."""
+    for name in list(os.environ):
+        if name.startswith(("OPENAI_", "PLAYGROUND_")) and "_REQUIRE_" not in name:
+            monkeypatch.delenv(name)
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server: its binaries, socket folder and the user that owns it."""
+
+    bin: Path
+    socket: Path
+    user: str
+
+    def url(self, database: str) -> str:
+        socket = urllib.parse.quote(str(self.socket), safe="")
+        return f"postgresql://{self.user}@/{database}?host={socket}"
+
+    def run(self, statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def new_database(self) -> str:
+        name = f"gallery_{next(_numbers)}"
+        self.run(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+
+def _as_other_user(command: list[str], user: str) -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return command
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of our own on a Unix socket, where its programs are installed."""
+    on_path = [Path(path).resolve() for path in filter(None, [shutil.which("initdb")])]
+    debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    found = [path for path in (*on_path, *sorted(debian)) if path.with_name("postgres").exists()]
+    problem = "" if found else "no PostgreSQL server is installed (initdb was not found)"
+    if os.name != "posix":
+        problem = "PostgreSQL is only started on POSIX systems"
+    user = "postgres" if os.geteuid() == 0 else "halfpenny"
+    if os.geteuid() == 0 and not problem and not shutil.which("setpriv"):
+        problem = "PostgreSQL does not run as root and setpriv is missing"
+    if problem and os.environ.get("PLAYGROUND_REQUIRE_POSTGRES") == "1":
+        pytest.fail(problem)
+    if problem:
+        pytest.skip(problem)
+    programs = found[-1].parent
+    # Not in pytest's own folder: that one is closed to other users, and socket paths are short.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        if os.geteuid() == 0:
+            shutil.chown(folder, user, user)
+        data = folder / "data"
+        make = [str(programs / "initdb"), "-D", str(data), "-U", user, "-A", "trust", "-N"]
+        make += ["-E", "UTF8", "--locale=C.UTF-8"]
+        done = subprocess.run(_as_other_user(make, user), capture_output=True, text=True, cwd="/")
+        assert done.returncode == 0, done.stderr
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(folder),
+            # Durability is PostgreSQL's own affair; the tests start and drop it many times.
+            "fsync": "off",
+            "max_connections": "200",
+        }
+        start = [str(programs / "postgres"), "-D", str(data)]
+        start += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        log = stack.enter_context((folder / "log").open("w"))
+        server = subprocess.Popen(_as_other_user(start, user), stdout=log, stderr=log, cwd="/")
+        stack.callback(server.wait, 30)
+        stack.callback(server.terminate)
+        made = Postgres(programs, folder, user)
+        _wait_until_ready(made, server, folder / "log")
+        yield made
+
+
+def _wait_until_ready(made: Postgres, server: subprocess.Popen[bytes], log: Path) -> None:
+    import psycopg
+
+    for _ in range(300):
+        with contextlib.suppress(psycopg.OperationalError):
+            psycopg.connect(made.url("postgres")).close()
+            return
+        assert server.poll() is None, log.read_text()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(0.1)
+    raise AssertionError(log.read_text())
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a gallery is, to open it (again, or from another process)."""
+
+    location: str
+    files: str | None = None
+
+    def open(self, **how: Any) -> Gallery:
+        return Gallery(self.location, files=self.files, **how)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.files or self.location)
+
+
+@pytest.fixture
+def folder_place(tmp_path: Path) -> Place:
+    """An empty place for a gallery in a folder (SQLite)."""
+    return Place(str(tmp_path / "gallery"))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty place for a gallery, on either database."""
+    if request.param == "sqlite":
+        return Place(str(tmp_path / "gallery"))
+    server: Postgres = request.getfixturevalue("postgres")
+    return Place(server.new_database(), str(tmp_path / "files"))
+
+
+@pytest.fixture
+def open_gallery() -> Iterator[Callable[..., Gallery]]:
+    """Opens galleries that are closed after the test: `open_gallery(place, clock=…)`."""
+    with contextlib.ExitStack() as stack:
+
+        def opened(where: Place, **how: Any) -> Gallery:
+            gallery = where.open(**how)
+            stack.callback(gallery.close)
+            return gallery
+
+        yield opened
+
+
+@pytest.fixture
+def gallery(place: Place, open_gallery: Callable[..., Gallery]) -> Gallery:
+    """A new gallery, on either database."""
+    return open_gallery(place)
+
+
+@pytest.fixture
+def folder_gallery(folder_place: Place, open_gallery: Callable[..., Gallery]) -> Gallery:
+    """A new gallery in a folder."""
+    return open_gallery(folder_place)
+
+
+@pytest.fixture
+def reserve() -> Callable[..., Attempt]:
+    """Reserves dollars for a picture: `reserve(gallery, "0.01", job="a", caps=Caps(…))`."""
+
+    def reserved(
+        gallery: Gallery,
+        dollars: str = "0.01",
+        *,
+        job: str = "job",
+        slots: int = 1,
+        request: Request | None = None,
+        **how: Any,
+    ) -> Attempt:
+        amount = Decimal(dollars)
+        asked = request or ImageRequest(prompt="a lighthouse in a storm")
+        quote = Quote(
+            model=asked.model,
+            tier=asked.tier,
+            on=dt.date(2026, 11, 1),
+            basis="exact",
+            tokens={},
+            low=amount,
+            high=amount,
+            hold=amount,
+            price_version="prices of 2026-11-01",
+        )
+        how = {"provider": "offline", "quote": quote, **how}
+        return gallery.ledger.reserve(job_key=job, slots=slots, request=asked, **how)
+
+    return reserved
