@@ -31,6 +31,8 @@ from playground.errors import (
 )
 from playground.provider import outcomes
 from playground.runner.results import Kept, Recovery, Result
+from playground.store.files import name_of
+from playground.store.opening import ORIGINALS
 from playground.store.records import Caps, NewCaption, NewImage, clean_tags
 from playground.values import (
     Captioned,
@@ -133,6 +135,7 @@ def perform(
     on_partial: Callable[[int, bytes], None] | None = None,
     on_text: Callable[[str], None] | None = None,
     timeout_seconds: float | None = None,
+    thumbnails: bool = True,
 ) -> Result:
     """Do one call through the gallery's ledger and keep what comes of it.
 
@@ -149,6 +152,7 @@ def perform(
         on_quote: is shown the final quote before anything is reserved.
         on_partial: drafts of a streamed picture. on_text: pieces of a caption.
         timeout_seconds: for the whole answer.
+        thumbnails: whether small pictures of what was made are kept at once.
 
     Raises:
         InvalidRequest, UnknownModel, UnknownPrice, PhotoProblem, SpendingRefused, GalleryProblem.
@@ -159,9 +163,10 @@ def perform(
         raise GalleryProblem(msg)
     rates = client.rates if rates is None else rates
     request = photos.resolve(request)
-    quote_or_refuse(request, client, rates)
+    quote = quote_or_refuse(request, client, rates)
     ready = _prepare(request)
-    quote = quote_or_refuse(ready.sent, client, rates)
+    if ready.sent is not request:
+        quote = quote_or_refuse(ready.sent, client, rates)
     if on_quote is not None:
         on_quote(quote)
     consent(quote, confirm)
@@ -206,7 +211,8 @@ def perform(
         raise
     seconds = time.monotonic() - begun
     end = _finish(gallery, left, outcome)
-    _thumbnails(gallery, end)
+    if thumbnails:
+        _thumbnails(gallery, end)
     return _result(ready, quote, left, end, seconds)
 
 
@@ -402,7 +408,7 @@ def _book(gallery: Gallery, left: _Open, outcome: Outcome) -> _End:
         price_version=bill.price_version,
     )
     kept = tuple(
-        Kept(id_, image.sha256, image.format, image.size, _path(gallery, id_))
+        Kept(id_, image.sha256, image.format, image.size, _path(gallery, id_, image))
         for id_, image in zip(ids, images, strict=bool(images))
     )
     return _End(outcome, bill, kept, answer, (*problems, *_overrun(bill.dollars, left.hold)))
@@ -462,7 +468,12 @@ def _thumbnails(gallery: Gallery, end: _End) -> None:
             continue
 
 
-def _path(gallery: Gallery, item_id: str) -> Path | None:
+def _path(gallery: Gallery, item_id: str, image: NewImage) -> Path | None:
+    # Asking the gallery takes as long as reserving the money; most originals are where they are
+    # by default.
+    path = gallery.folder / ORIGINALS / name_of(image.sha256, image.format)
+    if path.is_file():
+        return path
     try:
         return gallery.original_path(item_id)
     except GalleryProblem:
