@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import click
@@ -34,7 +33,11 @@ def lab(port: int | None, no_browser: bool) -> None:
 @click.command(epilog="Example:  playground offline --port 8123 --latency-ms 180 --faults mix10")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: any free one.")
 @click.option("--latency-ms", type=click.FloatRange(0), default=0.0, help="Added to every answer.")
-@click.option("--faults", metavar="FILE|NAME", help="Faults to inject (see --faults list).")
+@click.option(
+    "--faults",
+    metavar="FILE|NAME",
+    help="Faults to inject; `list` names them, mix10 is ten per cent of all.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Which calls they hit.")
 @click.option("--rpm", type=click.IntRange(1), help="Requests a minute that are allowed.")
 @click.option("--tpm", type=click.IntRange(1), help="Tokens a minute that are allowed.")
@@ -44,19 +47,20 @@ def offline(as_json: bool, faults: str | None, **settings: Any) -> None:
 
     Prints its base URL. GET /_truth lists what it saw and what it would have billed.
     """
-    from playground.provider.offline import faults as known_faults
-    from playground.provider.offline import server
+    from playground.provider.offline.faults import FAULTS
+    from playground.provider.offline.server import serve as start
 
     if faults == "list":
-        for name, what in known_faults.NAMES.items():
-            click.echo(f"{name:22} {what}")
+        rows = [(f.name, "billed" if f.billed else "", f.what) for f in FAULTS.values()]
+        options.print_table(("fault", "", "what happens"), rows)
         return
-    with server.serve(faults=faults, **settings) as running:
+    with start(faults=faults, **settings) as running:
         if as_json:
-            options.print_json({"base_url": running.base_url, "truth": running.truth_url})
+            truth = running.base_url.removesuffix("/v1") + "/_truth"
+            options.print_json({"base_url": running.base_url, "truth": truth})
         else:
             click.echo(running.base_url)
-        threading.Event().wait()
+        running.wait()
 
 
 @click.command(epilog="Example:  playground demo ./demo-gallery")
