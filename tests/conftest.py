@@ -81,7 +81,9 @@ def postgres() -> Iterator[Postgres]:
         pytest.skip(problem)
     programs = found[-1].parent
     # Not in pytest's own folder: that one is closed to other users, and socket paths are short.
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 500 * 1024 * 1024
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=memory if roomy else None))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         if os.geteuid() == 0:
@@ -96,6 +98,7 @@ def postgres() -> Iterator[Postgres]:
             "unix_socket_directories": str(folder),
             # Durability is PostgreSQL's own affair; the tests start and drop it many times.
             "fsync": "off",
+            "full_page_writes": "off",
             "max_connections": "200",
         }
         start = [str(programs / "postgres"), "-D", str(data)]

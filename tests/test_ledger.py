@@ -431,8 +431,8 @@ with Gallery(location, files=files or None) as gallery:
     for number in range(40):
         try:
             attempt = gallery.ledger.reserve(
-                job_key=f"{worker}-{number}", slots=1, request=ImageRequest(prompt="x"), quote=quote,
-                provider="offline", caps=Caps(gallery=Decimal("0.50")),
+                job_key=f"{worker}-{number}", slots=1, request=ImageRequest(prompt="x"),
+                quote=quote, provider="offline", caps=Caps(gallery=Decimal("0.50")),
             )
         except SpendingRefused:
             break
