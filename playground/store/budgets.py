@@ -103,8 +103,7 @@ def _held(connection: sa.Connection, update: Any, place: dict[str, Any]) -> bool
     if connection.execute(update, place).rowcount:
         return True
     row = {"scope": place["at_scope"], "name": place["at_name"]}
-    if not connection.execute(results.insert_new(_table, connection), row).rowcount:
-        return False
+    connection.execute(results.insert_new(_table, connection), row)
     return bool(connection.execute(update, place).rowcount)
 
 

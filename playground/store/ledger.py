@@ -574,9 +574,7 @@ def _owner(row: sa.Row[Any]) -> leases.Owner:
     return leases.Owner(row.owner_id, row.host, row.boot_id, row.pid, row.started, row.spool)
 
 
-def _get(
-    connection: sa.Connection, attempt_id: str, query: sa.Select[Any] = _GET
-) -> sa.Row[Any]:
+def _get(connection: sa.Connection, attempt_id: str, query: sa.Select[Any] = _GET) -> sa.Row[Any]:
     row = connection.execute(query, {"attempt_id": attempt_id}).one_or_none()
     if row is None:
         msg = f"there is no call {attempt_id!r} in this gallery's ledger"

@@ -41,6 +41,9 @@ _NEW_CAPTIONS = {
     name: dialect.insert(schema.captions).on_conflict_do_nothing().returning(schema.captions.c.id)
     for name, dialect in _DIALECTS
 }
+_REPLACE_THUMBNAIL = sa.update(schema.thumbnails).where(
+    schema.thumbnails.c.sha256 == sa.bindparam("of")
+)
 _ADD_COST = (
     sa.update(schema.items)
     .where(schema.items.c.seq == sa.bindparam("at"))
@@ -73,9 +76,8 @@ def put_thumbnail(connection: sa.Connection, sha256: str, data: bytes, size: Siz
     """Keep a small picture of an original, replacing an earlier one."""
     table = schema.thumbnails
     values = {"width_px": size.width_px, "height_px": size.height_px, "data": data}
-    made = connection.execute(insert_new(table, connection), {"sha256": sha256, **values})
-    if made.rowcount == 0:
-        connection.execute(sa.update(table).where(table.c.sha256 == sha256).values(values))
+    if not connection.execute(_REPLACE_THUMBNAIL, {"of": sha256, **values}).rowcount:
+        connection.execute(insert_new(table, connection), {"sha256": sha256, **values})
 
 
 def put_item(
