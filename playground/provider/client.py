@@ -364,7 +364,7 @@ class Client:
         if exchange.stage == "local" or isinstance(cause, _NEVER_LEFT):
             return refusals.not_sent(self._why(cause), self._host)
         receipt = Receipt(status=exchange.status)
-        if exchange.stage == "answering":
+        if exchange.stage == "answering" and not isinstance(cause, AnswerTooLarge):
             # What arrived may prove something: a refusal, or a stream's final event.
             outcome = _read(request, exchange)
             if not isinstance(outcome, Unknown):

@@ -103,7 +103,7 @@ def parse(
             if isinstance(request, CaptionRequest):
                 return _streamed_caption(request, body, start, receipt, host)
             return _streamed_images(request, body, start, receipt, host)
-        document, blobs = loads(body[start:] if start else body)
+        document, blobs = loads(body, start)
         if isinstance(request, CaptionRequest):
             return _caption(request, document, receipt, host)
         return _images(request, document, blobs, receipt, host)

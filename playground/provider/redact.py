@@ -16,9 +16,9 @@ _REMOVED_BYTES = REMOVED.encode()
 _SHORTEST_KEY = 8
 
 _LOOKS_SECRET = re.compile(
-    r"(?i:\bbearer\s+)[^\s\"',;]{6,}"
+    r"(?i:\bauthorization\b[\"']?\s*[:=]\s*[\"']?(?:bearer\s+|basic\s+)?)[^\s\"',;]+"
+    r"|(?i:\bbearer\s+)(?=[^\s\"',;]*\d)[^\s\"',;]{6,}"
     r"|\b(?:sk|sess|gsk|pk|rk)[-_][A-Za-z0-9_*-]{6,}"
-    r"|(?i:\bauthorization\b[\"']?\s*[:=]\s*[\"']?)[^\s\"',;]+"
 )
 
 # Loggers that may print headers as they came over the wire. Filters do not reach child loggers,

@@ -18,36 +18,45 @@ _BASE64_VALUE = re.compile(rb'"b64_json"\s*:\s*"')
 
 Buffer = bytes | mmap.mmap
 
+# What an answer may hold beside its pictures.
+_LARGEST_REST_BYTES = 32 * 2**20
+
 
 class Unreadable(ValueError):
     """Not JSON, or not the JSON that the API sends."""
 
 
-def loads(data: Buffer) -> tuple[Any, list[bytes]]:
-    """Parsed JSON, with each `b64_json` replaced by its index (text) in the list.
+def loads(data: Buffer, start: int = 0) -> tuple[Any, list[bytes]]:
+    """Parsed JSON from index `start` on, each `b64_json` replaced by its index (text) in the list.
 
     Raises:
-        Unreadable: when it is not valid JSON.
+        Unreadable: when it is not valid JSON, or too large without its pictures.
     """
-    kept: list[bytes] = []
-    blobs: list[bytes] = []
-    at = 0
+    spans: list[tuple[int, int]] = []
+    at = start
     while match := _BASE64_VALUE.search(data, at):
-        start = match.end()
-        end = data.find(b'"', start)
+        first = match.end()
+        end = data.find(b'"', first)
         if end < 0:
             msg = "it ends in the middle of a picture"
             raise Unreadable(msg)
-        kept.append(data[at:start])
-        kept.append(b"%d" % len(blobs))
-        blobs.append(data[start:end])
+        spans.append((first, end))
+        at = end
+    if len(data) - start - sum(end - first for first, end in spans) > _LARGEST_REST_BYTES:
+        msg = "it is too large"
+        raise Unreadable(msg)
+    kept: list[bytes] = []
+    at = start
+    for index, (first, end) in enumerate(spans):
+        kept += (data[at:first], b"%d" % index)
         at = end
     kept.append(data[at : len(data)])
     try:
-        return json.loads(b"".join(kept)), blobs
+        document = json.loads(b"".join(kept))
     except (ValueError, RecursionError) as problem:
         msg = "it is not valid JSON"
         raise Unreadable(msg) from problem
+    return document, [data[first:end] for first, end in spans]
 
 
 def decode(blob: bytes) -> bytes | None:

@@ -143,10 +143,21 @@ class SpoolTransport(httpx2.BaseTransport):
             failpoints.hit("pre_send")
             exchange.stage = "sending"
             response = self._inner.handle_request(dressed)
-        except Exception as trouble:
-            exchange.trouble = trouble
+        except BaseException as trouble:
+            exchange.trouble = trouble if isinstance(trouble, Exception) else None
             spool.discard()
             raise
+        try:
+            return self._begun(response, exchange, spool, str(request.url))
+        except BaseException:
+            spool.close()
+            response.close()
+            raise
+
+    def _begun(
+        self, response: httpx2.Response, exchange: Exchange, spool: _Spool, url: str
+    ) -> httpx2.Response:
+        """The answer from its headers on, spooled while it is read."""
         failpoints.hit("headers")
         exchange.stage = "answering"
         exchange.status = response.status_code
@@ -157,7 +168,7 @@ class SpoolTransport(httpx2.BaseTransport):
             for name, value in response.headers.multi_items()
             if name.lower() != "set-cookie"
         ]
-        head = {"status": response.status_code, "headers": headers, "url": str(request.url)}
+        head = {"status": response.status_code, "headers": headers, "url": url}
         spool.write(json.dumps(head).encode() + b"\n")
         return httpx2.Response(
             response.status_code,

@@ -153,14 +153,15 @@ def _read(fields: Mapping[str, Any], *, chat: bool) -> _Asked:
 
 
 def _part(part: Any, asked: _Asked, where: str) -> None:
-    kind = part.get("type") if isinstance(part, Mapping) else None
-    if kind in {"text", "input_text"} and isinstance(part.get("text"), str):
-        asked.texts.append(part["text"])
+    if not isinstance(part, Mapping):
+        raise _bad(f"Invalid type for '{where}'.", where, "invalid_type")
+    kind, text = part.get("type"), part.get("text")
+    if kind in {"text", "input_text"} and isinstance(text, str):
+        asked.texts.append(text)
     elif kind in {"image_url", "input_image"}:
-        source = part.get("image_url")
-        detail = part.get("detail")
-        if isinstance(source, Mapping):
-            source, detail = source.get("url"), source.get("detail")
+        holder = part.get("image_url")
+        source = holder.get("url") if isinstance(holder, Mapping) else holder
+        detail = holder.get("detail") if isinstance(holder, Mapping) else part.get("detail")
         if not isinstance(source, str):
             message = f"'{where}': only data URLs are read by the embedded provider."
             raise _bad(message, where, "invalid_image_url")
@@ -259,8 +260,9 @@ def _limit(fields: Mapping[str, Any], *, chat: bool) -> int | None:
 
 def _schema(fields: Mapping[str, Any], *, chat: bool) -> dict[str, Any] | None:
     name = "response_format" if chat else "text"
-    given = fields.get(name)
-    wanted = given.get("format") if isinstance(given, Mapping) and not chat else given
+    wanted = fields.get(name)
+    if not chat:
+        wanted = wanted.get("format") if isinstance(wanted, Mapping) else None
     if not isinstance(wanted, Mapping) or wanted.get("type") == "text":
         return None
     if wanted.get("type") == "json_object":
