@@ -9,21 +9,26 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playground import money
+from playground import money, photos
 from playground.errors import PlaygroundError
 from playground.provider.client import Client
 from playground.provider.connect import connect
 from playground.runner import Labels, caption_folder, perform
 from playground.store import Gallery
-from playground.values import EditRequest, ImageRequest
+from playground.values import EditRequest, ImageRequest, Task
 
 PHOTOS = Path(__file__).parent / "data" / "photos"
-VISION_MODELS = ("gpt-5.4-nano", "gpt-5.4-mini")
+NANO, MINI = "gpt-5.4-nano", "gpt-5.4-mini"
+TASKS: tuple[tuple[Task, tuple[str, ...]], ...] = (
+    ("describe", (NANO, MINI)),
+    ("alt", (NANO,)),
+    ("tags", (MINI,)),
+)
 _COLLECTION = "samples"
 
 
@@ -145,10 +150,16 @@ def make_demo(folder: str | Path, *, say: Callable[[str], None] = print) -> None
         before = gallery.search(limit=1).total
         workers = min(8, 2 * (os.cpu_count() or 1))
         with ThreadPoolExecutor(workers) as pool:
-            photos = pool.submit(_caption_photos, gallery, client)
-            made = list(pool.map(lambda sample: _make(gallery, client, sample), SAMPLES))
-            _make_edit(gallery, client, made[0])
-            photos.result()
+            # By turns, so that photographs and pictures come mixed, as they do in life.
+            photographs = list(photos.scan(PHOTOS))
+            jobs: list[Future[Any]] = []
+            for left, sample in zip(range(len(SAMPLES), 0, -1), SAMPLES, strict=True):
+                jobs.append(pool.submit(_make, gallery, client, sample))
+                if left <= len(photographs):
+                    jobs.append(pool.submit(_caption, gallery, client, photographs.pop()))
+            _make_edit(gallery, client, jobs[0].result())
+            for job in jobs:
+                job.result()
         total = gallery.search(limit=1).total
         added = total - before
         pretended = gallery.ledger.totals().sample
@@ -187,13 +198,9 @@ def _make_edit(gallery: Gallery, client: Client, wizard: str | None) -> None:
     _make(gallery, client, _EDIT, (gallery.original_path(wizard),))
 
 
-def _caption_photos(gallery: Gallery, client: Client) -> None:
-    for task, models in (
-        ("describe", VISION_MODELS),
-        ("alt", VISION_MODELS[:1]),
-        ("tags", VISION_MODELS[1:]),
-    ):
-        summary = caption_folder(PHOTOS, gallery, client, model=models, task=task)
+def _caption(gallery: Gallery, client: Client, photo: Path) -> None:
+    for task, models in TASKS:
+        summary = caption_folder(photo, gallery, client, model=models, task=task)
         if summary.errors:
             msg = f"A sample photograph was not captioned: {summary.errors[0]}"
             raise PlaygroundError(msg)

@@ -20,6 +20,9 @@ from playground.widgets.gallery import GalleryView
 
 SAMPLES = Path(serve.__file__).parent / "data" / "photos"
 
+# The half-penny thread's own example: 20 billed prompt tokens, 129 output tokens, $0.00397.
+WIZARD = "Original ancient wizard profile card, readable stats, cinematic lighting, detailed robes"
+
 
 @pytest.fixture
 def gallery(tmp_path):
@@ -28,7 +31,7 @@ def gallery(tmp_path):
         for name in ("cat.jpg", "coffee.jpg", "dahlia.jpg", "rocket.jpg"):
             photo = photos.measure(SAMPLES / name)
             opened.add_photo(photo, (SAMPLES / name).read_bytes(), name=name)
-        wizard = ImageRequest(prompt="an ancient wizard, readable stats")
+        wizard = ImageRequest(prompt=WIZARD)
         generate(wizard, gallery=opened, client=client)
         yield opened
 
@@ -47,7 +50,7 @@ def item_named(state, name):
 def test_an_opened_page_shows_the_newest_pictures_and_the_totals(state):
     assert state.shown.total == 5
     assert not state.shown.more
-    assert state.shown.items[0].prompt.startswith("an ancient wizard")
+    assert state.shown.items[0].prompt.startswith("Original ancient wizard")
     assert state.head.provider == "offline"
     assert state.head.totals.sample == state.shown.dollars > 0
     assert state.shown.all_samples
@@ -217,10 +220,10 @@ def test_opening_sends_texts_as_data_and_pictures_as_buffers(wire):
 def test_a_detail_shows_the_quote_beside_the_bill(wire, gallery):
     (wizard,) = gallery.search("wizard").items
     item = wire.tell(do="select", id=wizard.id)["detail"][0]["item"]
-    assert item["cost"]["quoted"] == item["cost"]["billed"] == "$0.003945"
+    assert item["cost"]["quoted"] == item["cost"]["billed"] == "$0.00397"
     assert item["cost"]["exact"]
     assert [line["dollars"] for line in item["cost"]["lines"]] == [
-        "$0.000_075_000",
+        "$0.000_100_000",
         "$0.003_870_000",
     ]
     assert {"name": "Asked for", "value": "976x704", "code": False} in item["facts"]

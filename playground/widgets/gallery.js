@@ -8,6 +8,8 @@ const SORTS = [
   ["dearest", "Dearest first"],
   ["cheapest", "Cheapest first"],
 ];
+const GAP = 6; // pixels, as in the style sheet
+const FACETS_SHOWN = 9;
 const KINDS = { image: "Generated", edit: "Edited", photo: "Photographs" };
 const KIND = { image: "generated", edit: "edited", photo: "photograph" };
 const ICONS = {
@@ -101,6 +103,8 @@ class GalleryPage {
     this.root = root;
     this.build();
     this.followTheme();
+    this.resized = new ResizeObserver(() => this.layOut());
+    this.resized.observe(this.grid);
     this.listener = (message, buffers) => this.receive(message, buffers);
     model.on("msg:custom", this.listener);
     this.send({ do: "open" });
@@ -134,6 +138,7 @@ class GalleryPage {
   dispose() {
     clearTimeout(this.silence);
     this.watch.disconnect();
+    this.resized.disconnect();
     this.system.removeEventListener("change", this.look);
     this.model.off("msg:custom", this.listener);
     this.cards.forEach((card) => card.url && URL.revokeObjectURL(card.url));
@@ -233,6 +238,7 @@ class GalleryPage {
       this.cards.push(card);
       this.grid.append(this.tile(card, this.cards.length - 1));
     });
+    this.layOut();
     this.total = page.total;
     const shown = this.cards.length;
     const noun = page.total === 1 ? "picture" : "pictures";
@@ -262,10 +268,33 @@ class GalleryPage {
         el("span", { class: "hp-kind" }, KIND[card.kind]),
         card.rating ? stars(card.rating) : "",
         card.price ? money(card.price) : ""));
-    const ratio = card.width / card.height;
-    const item = el("li", {}, button);
-    item.style.setProperty("--ratio", ratio.toFixed(4));
-    return item;
+    return el("li", {}, button);
+  }
+
+  /** Justified rows, nothing cropped: each row ends where its height comes closest to the aim. */
+  layOut() {
+    const width = this.grid.clientWidth - 0.5;
+    if (width <= 0) return;
+    const aim = parseFloat(getComputedStyle(this.root).getPropertyValue("--hp-row"));
+    const height = (ratios) => (width - GAP * (ratios.length - 1)) / ratios.reduce((sum, ratio) => sum + ratio, 0);
+    let start = 0;
+    const close = (end, tall) => {
+      for (let n = start; n < end; n += 1) {
+        const item = this.grid.children[n];
+        item.style.width = `${tall * this.ratios[n]}px`;
+        item.style.height = `${tall}px`;
+      }
+      start = end;
+    };
+    this.ratios = this.cards.map((card) => card.width / card.height);
+    for (let end = 1; end <= this.ratios.length; end += 1) {
+      const tall = height(this.ratios.slice(start, end));
+      if (tall > aim) continue;
+      const before = end - 1 > start ? height(this.ratios.slice(start, end - 1)) : Infinity;
+      if (before / aim < aim / tall) close(end - 1, before);
+      if (end > start && height(this.ratios.slice(start, end)) <= aim) close(end, height(this.ratios.slice(start, end)));
+    }
+    if (start < this.ratios.length) close(this.ratios.length, Math.min(aim * 1.2, height(this.ratios.slice(start))));
   }
 
   showNothing(page) {
@@ -345,10 +374,14 @@ class GalleryPage {
   showRail(facets) {
     const group = (title, name, values) => values.length === 0 ? null : el("section", {},
       el("h2", {}, title),
-      el("div", { class: "hp-facets" }, values.map(({ value, label, count }) => el("button", {
+      el("div", { class: "hp-facets" }, values.slice(0, this.allTags ? values.length : FACETS_SHOWN).map(({ value, label, count }) => el("button", {
         type: "button", class: "hp-facet", "data-name": name, "data-value": String(value), "aria-pressed": "false",
         onclick: () => this.filter(name, value),
-      }, el("span", { class: "hp-facetname" }, label ?? value), el("span", { class: "hp-number" }, count.toLocaleString("en"))))));
+      }, el("span", { class: "hp-facetname" }, label ?? value), el("span", { class: "hp-number" }, count.toLocaleString("en"))))),
+      values.length > FACETS_SHOWN && !this.allTags && el("button", { type: "button", class: "hp-link hp-all", onclick: () => {
+        this.allTags = true;
+        this.showRail(facets);
+      } }, `All ${values.length}`));
     const kinds = facets.kinds.map((kind) => ({ ...kind, label: KINDS[kind.value] ?? kind.value }));
     const ratings = facets.ratings.map((rating) => ({ ...rating, label: `${"★".repeat(rating.value)}${rating.value < 5 ? " and more" : ""}` }));
     this.rail.replaceChildren(...[
@@ -605,7 +638,7 @@ class GalleryPage {
       this.saving(box, field);
       return el("label", { class: "hp-field" }, el("span", {}, label), box);
     };
-    return el("section", { class: "hp-notes", "aria-label": "Your notes" },
+    return el("section", { class: "hp-notes", "aria-label": "Annotations" },
       el("h3", {}, "Rating"), group,
       el("h3", {}, "Tags"),
       el("div", { class: "hp-chips" }, item.tags.map((tag) => this.chip(tag, () => this.annotate(item, { untag: [tag] }), `Remove the tag ${tag}`)), add, known),
@@ -669,6 +702,7 @@ class GalleryPage {
       const focused = old.contains(document.activeElement);
       const tabindex = old.firstChild.getAttribute("tabindex");
       old.replaceWith(this.tile(card, index));
+      this.layOut();
       this.grid.children[index].firstChild.setAttribute("tabindex", tabindex);
       if (focused) this.grid.children[index].firstChild.focus();
     }

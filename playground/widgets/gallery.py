@@ -260,7 +260,8 @@ def _caption(caption: Caption) -> Message:
     return {
         "task": caption.task,
         "model": caption.model,
-        "text": caption.text,
+        # The words of a tags answer are its tags.
+        "text": "" if caption.tags and caption.task == "tags" else caption.text,
         "tags": list(caption.tags),
         "quoted": "" if caption.quoted_high is None else quoted,
         "billed": "" if caption.billed is None else money.short(caption.billed),
