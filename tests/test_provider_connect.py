@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
 
 import pytest
 
@@ -117,7 +118,7 @@ def test_a_hijacked_base_url_is_refused_for_a_passed_key_too(server: OfflineServ
 )
 def test_plain_http_is_spoken_to_this_machine_only(address: str) -> None:
     for environ in ({"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": address}, {}):
-        with pytest.raises(ProviderProblem, match="plain http|belongs to"):
+        with pytest.raises(ProviderProblem, match=r"plain http|belongs to"):
             connect(base_url=None if environ else address, environ=environ)
     with pytest.raises(ProviderProblem, match="plain http"):
         connect(base_url=address, api_key=KEY, environ={})
@@ -235,6 +236,63 @@ def test_a_server_without_tls_is_a_failure_before_sending(
     outcome = ask(connect(base_url=address, api_key=KEY, environ={}), tmp_path)
     assert isinstance(outcome, Failed)
     assert outcome.kind == "not_sent"
+
+
+@pytest.mark.parametrize(
+    "address", ["https://ho st/v1", "https://host:99999/v1", "https://[1::2::3]/"]
+)
+def test_what_no_client_can_use_is_refused(address: str) -> None:
+    with pytest.raises(ProviderProblem, match="no address"):
+        connect(base_url=address, environ={})
+
+
+def test_a_verbose_traceback_of_a_refusal_shows_no_key() -> None:
+    environ = {"OPENAI_BASE_URL": "https://liar.example/v1", "OPENAI_API_KEY": KEY}
+    shown = verbose(lambda: connect(environ=environ))
+    assert "belongs to https://api.openai.com" in shown
+    assert "CANARY" not in shown
+    passed = {"OPENAI_BASE_URL": "https://liar.example/v1"}
+    assert "CANARY" not in verbose(lambda: connect(api_key=KEY, environ=passed))
+
+
+def test_a_verbose_traceback_of_an_interrupted_call_shows_no_key(
+    server: OfflineServer, tmp_path: Path
+) -> None:
+    def interrupted(index: int, data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    with connect(base_url=server.base_url, api_key=KEY, environ={}) as client:
+        shown = verbose(
+            lambda: client.perform(
+                IMAGE.with_(partial_images=1),
+                attempt_id="a",
+                spool=tmp_path / "a",
+                on_partial=interrupted,
+            )
+        )
+    assert "KeyboardInterrupt" in shown
+    assert "CANARY" not in shown
+
+
+def verbose(action: Callable[[], object]) -> str:
+    """The traceback of `action` with all variables, as a notebook shows it; ours only."""
+    from IPython.core.ultratb import VerboseTB
+
+    try:
+        action()
+    except BaseException:
+        kind, problem, trace = sys.exc_info()
+        assert trace is not None
+        # The test's own frames hold the key on purpose.
+        while trace is not None and not in_package(trace):
+            trace = trace.tb_next
+        assert trace is not None
+        return str(VerboseTB(theme_name="nocolor").text(kind, problem, trace))
+    pytest.fail("nothing was raised")
+
+
+def in_package(trace: TracebackType) -> bool:
+    return Path(trace.tb_frame.f_code.co_filename).parent.name == "provider"
 
 
 def test_importing_connect_loads_no_sdk() -> None:

@@ -381,9 +381,19 @@ def test_a_moderated_stream_that_never_worked_is_free() -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, "bad_request"), (401, "auth"), (402, "quota"), (403, "permission"), (404, "not_found")]
-    + [(405, "not_found"), (413, "bad_request"), (422, "bad_request"), (429, "rate_limit")]
-    + [(301, "redirect"), (308, "redirect")],
+    [
+        (301, "redirect"),
+        (308, "redirect"),
+        (400, "bad_request"),
+        (401, "auth"),
+        (402, "quota"),
+        (403, "permission"),
+        (404, "not_found"),
+        (405, "not_found"),
+        (413, "bad_request"),
+        (422, "bad_request"),
+        (429, "rate_limit"),
+    ],
 )
 def test_a_status_alone_says_enough_where_the_body_says_nothing(status: int, kind: str) -> None:
     for body in (b"", b"<html>", b'{"error": null}', b'{"detail": "nope"}'):

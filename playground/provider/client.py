@@ -113,8 +113,10 @@ class Client:
         self._http = httpx2.Client(
             transport=self._transport, follow_redirects=False, trust_env=False
         )
+        # The SDK gets a placeholder: the transport puts the key on the wire, so that no frame of
+        # the SDK holds it when a traceback with all variables is printed.
         self._api = openai.OpenAI(
-            api_key=api_key or NO_KEY,
+            api_key=NO_KEY,
             base_url=base_url,
             max_retries=0,
             http_client=self._http,

@@ -53,6 +53,36 @@ def connect(
         ProviderProblem: when the settings contradict each other, a key is missing, or a key
             would go to an origin that it was not given for. Nothing has been sent then.
     """
+    made = _made(provider, base_url, api_key, rates, environ)
+    # A traceback that prints variables (%xmode Verbose) must find no key in this frame, and the
+    # frames that decided are gone.
+    del api_key, environ
+    if isinstance(made, str):
+        raise ProviderProblem(made)
+    return made
+
+
+def _made(
+    provider: str | None,
+    base_url: str | None,
+    api_key: str | None,
+    rates: Rates | None,
+    environ: Mapping[str, str] | None,
+) -> Client | str:
+    """The client, or the sentence that says why there is none."""
+    try:
+        return _decided(provider, base_url, api_key, rates, environ)
+    except ProviderProblem as problem:
+        return str(problem)
+
+
+def _decided(
+    provider: str | None,
+    base_url: str | None,
+    api_key: str | None,
+    rates: Rates | None,
+    environ: Mapping[str, str] | None,
+) -> Client:
     environ = os.environ if environ is None else environ
     name = provider_name(provider, base_url=base_url, api_key=api_key, environ=environ)
     if name == "offline":
@@ -115,9 +145,16 @@ def _networked(
     limits = httpx2.Limits(max_connections=256, max_keepalive_connections=64)
     local = _is_loopback(parts.hostname or "")
     proxy = None if local else _proxy(parts)
-    transport = httpx2.HTTPTransport(limits=limits, proxy=proxy, retries=0)
     provider = "openai" if origin == _OPENAI_ORIGIN else parts.netloc
-    return Client(provider, address.rstrip("/"), transport=transport, api_key=key, rates=rates)
+    try:
+        transport = httpx2.HTTPTransport(limits=limits, proxy=proxy, retries=0)
+        return Client(provider, address.rstrip("/"), transport=transport, api_key=key, rates=rates)
+    except (httpx2.InvalidURL, ValueError):
+        msg = f"{_shown(address)} is no address of a provider, or the proxy for it is none"
+        raise ProviderProblem(msg) from None
+    except ImportError:
+        msg = "The proxy that the environment names is a SOCKS proxy: install socksio for it."
+        raise ProviderProblem(msg) from None
 
 
 def _checked(address: str) -> SplitResult:
@@ -126,7 +163,7 @@ def _checked(address: str) -> SplitResult:
         host, _ = parts.hostname, parts.port
     except ValueError:
         parts, host = SplitResult("", "", "", "", ""), None
-    if parts.scheme not in {"http", "https"} or not host:
+    if parts.scheme not in {"http", "https"} or not host or not host.isprintable() or " " in host:
         msg = f"{_shown(address)} is no address of a provider; write it as https://host/v1"
         raise ProviderProblem(msg)
     if parts.username or parts.password:

@@ -204,7 +204,7 @@ def _changed(
         )
     if asked & {"night", "midnight", "dark", "moon", "moonlit", "stars"}:
         dim = ImageChops.multiply(ground, Image.new("RGB", ground.size, (70, 88, 150)))
-        return _dotted(dim, wanted, 160, 0.55, (255, 252, 230))
+        return _dotted(dim, wanted, 120, 0.3, (255, 252, 230))
     if asked & {"snow", "winter", "snowy", "ice", "frozen"}:
         cold = Image.blend(
             ImageEnhance.Color(ground).enhance(0.35),

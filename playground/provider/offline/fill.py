@@ -52,17 +52,20 @@ def _value(
     return {"boolean": False, "null": None}.get(kind)
 
 
-def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolved(
+    schema: Mapping[str, Any], root: Mapping[str, Any], hops: int = 0
+) -> Mapping[str, Any]:
+    """The schema with its local references followed and its `allOf` parts merged."""
     reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#"):
+    if isinstance(reference, str) and reference.startswith("#") and hops < _DEEPEST:
         found: Any = root
         for step in filter(None, reference[1:].split("/")):
             found = found.get(step, {}) if isinstance(found, Mapping) else {}
-        return found if isinstance(found, Mapping) else {}
+        return _resolved(found, root, hops + 1) if isinstance(found, Mapping) else {}
     if isinstance(schema.get("allOf"), list):
         merged: dict[str, Any] = {k: v for k, v in schema.items() if k != "allOf"}
         for part in schema["allOf"]:
-            part = _resolved(part, root) if isinstance(part, Mapping) else {}
+            part = _resolved(part, root, hops + 1) if isinstance(part, Mapping) else {}
             merged["properties"] = {**part.get("properties", {}), **merged.get("properties", {})}
             merged["required"] = [*part.get("required", ()), *merged.get("required", ())]
             merged = {**part, **merged}

@@ -185,7 +185,7 @@ def _mountains(canvas: Canvas) -> None:
         points = _ridge(
             canvas, 0.6 + 0.34 * share, height, peaks if share < 0.75 else smooth, colour, 200
         )
-        if k < 2:
+        if k < 2 and not canvas.palette.night:
             _snow(canvas, points, mix(colour, (255, 255, 255), 0.62))
     _pines(canvas, 0.98, 14 + 8 * canvas.detail, canvas.palette.near)
 
