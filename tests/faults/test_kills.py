@@ -11,6 +11,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -35,7 +36,7 @@ WHOLE = PLACES[PLACES.index("body_done") :]
 STORING = ("pre_tmp", "mid_tmp", "post_fsync", "post_rename")
 PICTURES = {"1": 1, "4": 4, "stream": 1, "caption": 0}
 CELLS = [
-    *((what, place, 1) for what in PICTURES for place in PLACES),
+    *((what, point, 1) for what in PICTURES for point in PLACES),
     ("4", "pre_tmp", 2),
     ("4", "mid_tmp", 3),
     ("4", "post_rename", 4),
@@ -74,6 +75,14 @@ def run(server: OfflineServer) -> Iterator[Run]:
     zygote.stdout.close()
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """An empty place, in memory where there is some: kills need no disk, and syncs take long."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
+
+
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photos") / "beach.jpg"
@@ -103,23 +112,23 @@ def check(gallery: Gallery, seen: list[Seen]) -> None:
     assert len(seen) - len(answers) <= 1  # M7: one kill, one call at most is paid and lost
 
 
-@pytest.mark.parametrize(("what", "place", "hit"), CELLS)
+@pytest.mark.parametrize(("what", "point", "hit"), CELLS)
 def test_a_kill_anywhere_loses_no_money_and_no_answer(
-    server: OfflineServer, run: Run, photo: Path, tmp_path: Path, what: str, place: str, hit: int
+    server: OfflineServer, run: Run, photo: Path, place: Path, what: str, point: str, hit: int
 ) -> None:
     before = len(server.app.truth.calls)
-    status = run(tmp_path / "g", what, f"{place}:{hit}:kill", photo=str(photo))
+    status = run(place / "g", what, f"{point}:{hit}:kill", photo=str(photo))
     assert status == -signal.SIGKILL, "the failpoint was not reached"
     seen = server.app.truth.calls[before:]
-    early = what == "caption" and place in STORING
-    assert len(seen) == (0 if early or place in PLACES[:3] else 1)
-    with Gallery(tmp_path / "g") as gallery:
+    early = what == "caption" and point in STORING
+    assert len(seen) == (0 if early or point in PLACES[:3] else 1)
+    with Gallery(place / "g") as gallery:
         billed = sum((call.billed for call in seen), Decimal(0))
         totals = gallery.ledger.totals()
         assert totals.settled <= billed <= totals.committed  # also before anything is mended
         runner.recover(gallery)
         check(gallery, seen)
-        if place in WHOLE and not early:  # M6
+        if point in WHOLE and not early:  # M6
             assert gallery.ledger.totals().held == 0
             assert gallery.ledger.totals().settled == billed > 0
             items = list(gallery.each())
@@ -127,41 +136,41 @@ def test_a_kill_anywhere_loses_no_money_and_no_answer(
             assert len(pictures) == PICTURES[what]
             if what == "caption":
                 assert [len(item.captions) for item in items] == [1]
-        if early or place in {"pre_reserve", "post_reserve"}:
+        if early or point in {"pre_reserve", "post_reserve"}:
             assert gallery.ledger.totals().committed == 0  # it surely never left
         assert not runner.recover(gallery)
     if what != "1":
         return
     # The next call finds nothing in its way.
-    assert run(tmp_path / "g", what, photo=str(photo)) == 0
-    with Gallery(tmp_path / "g") as gallery:
+    assert run(place / "g", what, photo=str(photo)) == 0
+    with Gallery(place / "g") as gallery:
         check(gallery, server.app.truth.calls[before:])
 
 
-@pytest.mark.parametrize("place", ["in_recovery", "mid_tmp", "post_rename", "in_settle"])
+@pytest.mark.parametrize("point", ["in_recovery", "mid_tmp", "post_rename", "in_settle"])
 def test_a_kill_during_recovery_is_recovered_from(
-    server: OfflineServer, run: Run, tmp_path: Path, place: str
+    server: OfflineServer, run: Run, place: Path, point: str
 ) -> None:
     before = len(server.app.truth.calls)
-    assert run(tmp_path / "g", "4", "body_done:1:kill") == -signal.SIGKILL
+    assert run(place / "g", "4", "body_done:1:kill") == -signal.SIGKILL
     for _ in range(2):
-        assert run(tmp_path / "g", "recover", f"{place}:1:kill") == -signal.SIGKILL
-    with Gallery(tmp_path / "g") as gallery:
+        assert run(place / "g", "recover", f"{point}:1:kill") == -signal.SIGKILL
+    with Gallery(place / "g") as gallery:
         assert runner.recover(gallery).settled == 1
         assert gallery.search().total == 4
         check(gallery, server.app.truth.calls[before:])
 
 
 def test_many_kills_in_a_row_add_up_to_the_last_unit(
-    server: OfflineServer, run: Run, tmp_path: Path
+    server: OfflineServer, run: Run, place: Path
 ) -> None:
     before = len(server.app.truth.calls)
-    for place in ("headers", "body_done", "in_settle", "post_rename", "mid_body"):
-        status = run(tmp_path / "g", "1", f"{place}:2:kill", times=3, salt=place)
+    for point in ("headers", "body_done", "in_settle", "post_rename", "mid_body"):
+        status = run(place / "g", "1", f"{point}:2:kill", times=3, salt=point)
         assert status == -signal.SIGKILL
-    assert run(tmp_path / "g", "1", times=2) == 0
+    assert run(place / "g", "1", times=2) == 0
     seen = server.app.truth.calls[before:]
-    with Gallery(tmp_path / "g") as gallery:
+    with Gallery(place / "g") as gallery:
         totals = gallery.ledger.totals()
         billed = sum((call.billed for call in seen), Decimal(0))
         assert totals.settled <= billed <= totals.committed
