@@ -14,7 +14,6 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -164,9 +163,15 @@ def voila(
 
 @contextlib.contextmanager
 def jupyterlab(
-    port: int | None = None, *, environ: Mapping[str, str] = os.environ
+    port: int | None = None,
+    *,
+    notebooks: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A running JupyterLab: its address with the token, and its process; as `voila`."""
+    """A running JupyterLab: its address with the token, and its process; as `voila`.
+
+    `notebooks` is the folder that it opens, ours by default.
+    """
     chosen = _port(port, LAB_PORT)
     token = secrets.token_urlsafe(24)
     with tempfile.TemporaryDirectory(prefix="halfpenny-", ignore_cleanup_errors=True) as folder:
@@ -177,7 +182,7 @@ def jupyterlab(
                 "port": chosen,
                 "port_retries": 0,
                 "open_browser": False,
-                "root_dir": str(notebooks_folder()),
+                "root_dir": str(notebooks or notebooks_folder()),
                 "allow_root": True,  # as in a container; it listens on this machine only
                 "tornado_settings": {"websocket_max_message_size": MESSAGE_BYTES},
             },
@@ -323,9 +328,7 @@ def _await_answer(process: subprocess.Popen[bytes], port: int, what: str, log: A
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
-    process.stdin.close()
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+    process.stdin.close()  # the child then stops itself, and its kernels first
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
