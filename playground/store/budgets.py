@@ -253,41 +253,52 @@ def recount(connection: sa.Connection) -> list[tuple[str, str, str]]:
     expected = _expected(connection)
     rows = {(row.scope, row.name): row for row in connection.execute(sa.select(_table))}
     for place in sorted(expected.keys() | rows.keys()):
-        settled, held = expected.get(place, (0, 0))
+        right = expected.get(place, _NOTHING)
         row = rows.get(place)
-        have = (row.settled, row.held) if row else (0, 0)
-        if have != (settled, held):
-            texts = [money.short(money.from_picousd(amount)) for amount in (*have, settled, held)]
-            wrong.append(
-                (*place, "says {} spent and {} held, its calls add up to {} and {}".format(*texts))
+        have = {name: getattr(row, name) for name in right} if row else _NOTHING
+        if have != right:
+            says, adds_up = (
+                f"{money.short(money.from_picousd(one['settled']))} spent and "
+                f"{money.short(money.from_picousd(one['held']))} held"
+                for one in (have, right)
             )
+            wrong.append((*place, f"says {says}, its calls add up to {adds_up}"))
     return wrong
 
 
 def rebuild(connection: sa.Connection) -> None:
     """Set every sum to what the attempts add up to."""
-    connection.execute(sa.update(_table).values(settled=0, held=0))
-    for (scope, name), (settled, held) in _expected(connection).items():
+    connection.execute(sa.update(_table).values(_NOTHING))
+    for (scope, name), right in _expected(connection).items():
         connection.execute(results.insert_new(_table, connection), {"scope": scope, "name": name})
         one = sa.and_(_table.c.scope == scope, _table.c.name == name)
-        connection.execute(sa.update(_table).where(one).values(settled=settled, held=held))
+        connection.execute(sa.update(_table).where(one).values(right))
 
 
-def _expected(connection: sa.Connection) -> dict[tuple[str, str], tuple[int, int]]:
+_NOTHING = {"settled": 0, "held": 0, "sample": 0, "overruns": 0}
+
+
+def _expected(connection: sa.Connection) -> dict[tuple[str, str], dict[str, int]]:
     table = schema.attempts
-    held = sa.case((table.c.state.in_(OPEN_STATES), table.c.hold), else_=0)
-    sums: dict[tuple[str, str], tuple[int, int]] = {}
+    open_ = table.c.state.in_(OPEN_STATES)
+    told = sa.and_(table.c.state == "overrun", table.c.acknowledged_at_us.is_(None))
+    parts = {
+        "settled": table.c.cost,
+        "held": sa.case((open_, table.c.hold), else_=0),
+        "sample": table.c.cost * table.c.sample,
+        "overruns": sa.case((told, 1), else_=0),
+    }
+    columns = [sa.func.coalesce(sa.func.sum(part), 0).label(name) for name, part in parts.items()]
+    sums: dict[tuple[str, str], dict[str, int]] = {}
     for scope, column in (
         ("gallery", sa.literal("")),
         ("day", table.c.day),
         ("run", table.c.run_id),
     ):
-        query = sa.select(
-            column.label("name"),
-            sa.func.coalesce(sa.func.sum(table.c.cost), 0).label("settled"),
-            sa.func.coalesce(sa.func.sum(held), 0).label("held"),
-        ).group_by(sa.text("1"))
+        query = sa.select(column.label("name"), *columns).group_by(sa.text("1"))
         for row in connection.execute(query):
             if row.name is not None:
-                sums[scope, row.name] = (int(row.settled), int(row.held))
+                right = {name: int(getattr(row, name)) for name in parts}
+                # The breaker is the gallery's alone.
+                sums[scope, row.name] = right if scope == "gallery" else {**right, "overruns": 0}
     return sums

@@ -8,6 +8,7 @@ thread, so it only uses its connection.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -211,12 +212,14 @@ class SqliteDatabase:
         # Asking first: the mode of a rollback journal belongs to the connection, but leaving WAL
         # changes the file and needs it alone.
         (now,) = connection.execute("PRAGMA journal_mode").fetchone()
-        if now != wanted:
-            (now,) = connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()
+        with contextlib.suppress(sqlite3.OperationalError):  # it is in use: told below
+            if now != wanted:
+                (now,) = connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()
         if now != wanted:
             msg = (
-                f"The gallery's database {self.path} is in {now} mode, where this SQLite may "
-                "corrupt it, and another program has it open; close that one and try again."
+                f"The gallery's database {self.path} is in {now.upper()} mode, and cannot be "
+                f"brought into {wanted.upper()} mode, which is safe with this SQLite, because "
+                "another program has it open; close that one and try again."
             )
             raise GalleryProblem(msg)
 
