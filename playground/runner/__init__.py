@@ -1,7 +1,8 @@
 """Requests to outcomes: the one gate for money, single calls, and folders of photos."""
 
+from playground.runner.booking import Labels, recover
 from playground.runner.folder import caption_folder
-from playground.runner.gate import CONSENT_DOLLARS, Labels, perform, recover
+from playground.runner.gate import CONSENT_DOLLARS, perform
 from playground.runner.results import Kept, Problem, Recovery, Result, Summary
 from playground.runner.single import caps, caption, generate
 

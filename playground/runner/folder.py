@@ -13,25 +13,22 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playground import money, photos
+from playground import money
 from playground.catalog import Rates
 from playground.errors import GalleryProblem, InvalidRequest, PlaygroundError, SpendingRefused
-from playground.pricing import total_quote
-from playground.runner.gate import Confirm, consent, perform, quote_or_refuse
+from playground.runner.gate import Confirm, consent, perform
+from playground.runner.plan import Job, PathLike, Plan
 from playground.runner.results import Problem, Result, Summary
 from playground.runner.single import caps, made, opened
-from playground.sizes import Size
 from playground.store.records import Caps
 from playground.values import (
     Captioned,
     CaptionRequest,
     Failed,
-    Photo,
     Quote,
     Unknown,
 )
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
     from playground.provider.client import Client
     from playground.store import Gallery
 
-PathLike = Path | str
 CONCURRENCY = 8
 GRACE_SECONDS = 10.0
 # After this the limit is not a pace but a pause, which a person should decide about.
@@ -50,12 +46,6 @@ _NOT_SENT_TRIES = 3
 # One reason for all photos: going on would only repeat it.
 _STOPPING = frozenset({"quota", "auth", "permission", "not_found", "redirect", "not_sent"})
 _POISON_WINDOW, _POISON_LEAST, _POISON_SHARE = 200, 20, 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    request: CaptionRequest
-    name: str
 
 
 def caption_folder(
@@ -114,7 +104,7 @@ def caption_folder(
     run_caps = caps(cap=cap, budget=budget)
     with opened(gallery, client) as (store, provider):
         rates = provider.rates if rates is None else rates
-        plan = _Plan(store, provider, rates)
+        plan = Plan(store, provider, rates)
         plan.add(paths, templates, limit)
         total = plan.total()
         if total is not None and on_quote is not None:
@@ -126,80 +116,6 @@ def caption_folder(
         return run.go(concurrency, wait)
 
 
-class _Plan:
-    """What is to be asked: measured photos that are not answered yet, and their quotes."""
-
-    def __init__(self, gallery: Gallery, client: Client, rates: Rates | None) -> None:
-        self._gallery, self._client, self._rates = gallery, client, rates
-        self.jobs: list[_Job] = []
-        self.errors: list[Problem] = []
-        self.skipped = 0
-        self._quotes: dict[tuple[str, Size], Quote | str] = {}
-        self._counts: dict[Quote, int] = {}
-
-    def add(
-        self,
-        paths: PathLike | Iterable[PathLike],
-        templates: Sequence[CaptionRequest],
-        limit: int | None,
-    ) -> None:
-        """Measure, leave out what is answered or refused, and stop at the limit."""
-        seen: set[str] = set()
-        asked = 0
-        for measured in photos.measure_many(self._files(paths), with_hash=True):
-            if not isinstance(measured, Photo):
-                self.errors.append(Problem(str(measured[0]), measured[1]))
-                continue
-            requests = [template.with_(photo=measured) for template in templates]
-            keys = [request.key for request in requests]
-            known = self._gallery.answered(keys) | seen
-            # The same picture under a second name is the same question.
-            new = [r for r, key in zip(requests, keys, strict=True) if key not in known]
-            self.skipped += len(requests) - len(new)
-            seen.update(keys)
-            if limit is not None and asked >= limit:
-                break
-            asked += bool(new)
-            for request in new:
-                self._plan(request, measured)
-
-    def _files(self, paths: PathLike | Iterable[PathLike]) -> Iterable[Path]:
-        for path in [paths] if isinstance(paths, Path | str) else paths:
-            found = Path(path)
-            if found.is_dir():
-                own = self._gallery.folder.resolve()
-                # A gallery within the folder is where these captions go, not more photos.
-                inner = found.resolve() in own.parents
-                for photo in photos.scan(found, on_problem=self._unreadable):
-                    if not (inner and own in photo.resolve().parents):
-                        yield photo
-            else:
-                yield found
-
-    def _unreadable(self, path: Path, why: str) -> None:
-        self.errors.append(Problem(str(path), why))
-
-    def _plan(self, request: CaptionRequest, photo: Photo) -> None:
-        quoted = self._quotes.get((request.model, photo.size))
-        if quoted is None:
-            try:
-                quoted = quote_or_refuse(request, self._client, self._rates)
-            except InvalidRequest as problem:
-                if not self._quotes:
-                    raise  # the model or its price: no photo of this run can be asked about
-                quoted = str(problem)
-            self._quotes[request.model, photo.size] = quoted
-        if isinstance(quoted, str):
-            self.errors.append(Problem(str(photo.path), quoted))
-        else:
-            self._counts[quoted] = self._counts.get(quoted, 0) + 1
-            self.jobs.append(_Job(request, str(photo.path)))
-
-    def total(self) -> Quote | None:
-        """The sum of all quotes, or None when there is nothing to ask."""
-        return total_quote(self._counts) if self._counts else None
-
-
 class _Run:
     """One run: its threads, its pace, its sums."""
 
@@ -209,7 +125,7 @@ class _Run:
         client: Client,
         rates: Rates | None,
         run_caps: Caps,
-        plan: _Plan,
+        plan: Plan,
         unknown_retries: int,
         on_progress: Callable[[Summary], None] | None,
         clock: Callable[[], float],
@@ -218,7 +134,7 @@ class _Run:
         self._clock = clock
         self._unknown_retries = unknown_retries
         self._on_progress = on_progress
-        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         for job in plan.jobs:
             self._jobs.put(job)
         self._begun = clock()
@@ -288,7 +204,7 @@ class _Run:
                 self._halt(f"a fault in this program ({type(problem).__name__}: {problem})")
                 raise
 
-    def _one(self, job: _Job) -> None:
+    def _one(self, job: Job) -> None:
         """Ask about one photo, with the retries that its outcomes allow."""
         unknowns = limited = lost = 0
         while not self._stop.is_set():
@@ -323,7 +239,7 @@ class _Run:
                     self._halt(outcome.message)
                 return
 
-    def _attempt(self, job: _Job) -> Result | None:
+    def _attempt(self, job: Job) -> Result | None:
         """One booked attempt; None when it was refused here (nothing was sent)."""
         try:
             return perform(
@@ -362,7 +278,7 @@ class _Run:
 
     def _count(
         self,
-        job: _Job,
+        job: Job,
         result: Result | None,
         why: str = "",
         *,

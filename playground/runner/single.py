@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from playground import money
 from playground.catalog import Rates
 from playground.errors import InvalidRequest
-from playground.runner.gate import Confirm, Labels, perform
+from playground.runner.booking import Labels
+from playground.runner.gate import Confirm, perform
 from playground.runner.results import Result
 from playground.store.records import Caps
 from playground.values import (

@@ -44,9 +44,8 @@ def main() -> int:
             rates.append(COUNT / (time.perf_counter() - begin))
         assert all(photo.size.width_px == 1_512 for photo in measured)
     best = max(rates[1:])
-    print(
-        json.dumps({"photos_per_second": round(best), "first": round(rates[0]), "figure": FIGURE})
-    )
+    line = {"photos_per_second": round(best), "first": round(rates[0]), "figure": FIGURE}
+    sys.stdout.write(json.dumps(line) + "\n")
     return 0 if best >= FIGURE else 1
 
 
