@@ -15,7 +15,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.ready ## fill ./demo-gallery with samples (no key, no cost) and open it; NO_BROWSER=1, PORT=8866
-	@$(IN) -m playground.demo demo-gallery
+	@$(IN) -m playground demo demo-gallery
 	@PLAYGROUND_GALLERY=demo-gallery PLAYGROUND_PROVIDER=offline exec $(IN) -m playground serve \
 		$(if $(PORT),--port $(PORT)) $(if $(NO_BROWSER),--no-browser)
 
@@ -55,7 +55,7 @@ $(IN):
 define install
 	@echo "Installing $(1) into $(VENV) (once; about a minute)"
 	@{ command -v uv >/dev/null 2>&1 && uv pip install -q --python $(IN) -e '$(1)'; } || \
-		$(IN) -m pip install -q --disable-pip-version-check -e '$(1)'
+		$(IN) -m pip install -qq --disable-pip-version-check -e '$(1)'
 	@touch $@
 endef
 
