@@ -7,10 +7,10 @@ each attempt. `Client.perform` returns an outcome for whatever the API or the ne
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
-from playground import captions, catalog
 from playground.catalog import Rates
-from playground.errors import InvalidRequest, PlaygroundError, UnknownModel
-from playground.provider import outcomes, refusals
+from playground.errors import PlaygroundError
+from playground.provider import asking, outcomes, refusals
+from playground.provider.live import Live
 from playground.provider.redact import guard_logs, removable, without_secrets
 from playground.provider.transport import (
     MEBIBYTE,
@@ -39,7 +39,6 @@ from playground.values import (
     EditRequest,
     Failed,
     Generated,
-    ImageRequest,
     Outcome,
     Receipt,
     Request,
@@ -195,16 +194,12 @@ class Client:
             "extra_headers": {"X-Client-Request-Id": attempt_id},
             "timeout": httpx2.Timeout(seconds, connect=CONNECT_SECONDS, pool=seconds),
         }
-        live = outcomes.Live(on_partial, on_text) if on_partial or on_text else None
+        live = Live(on_partial, on_text) if on_partial or on_text else None
         started = self._clock()
         trouble: Exception | None = None
         self._transport.begin(attempt_id, exchange)
         try:
-            if isinstance(request, CaptionRequest):
-                asked = _caption_words(request, prompt, schema)
-                call = self._caption_call(request, uploads, *asked, stream=on_text is not None)
-            else:
-                call = self._image_call(request, uploads, mask)
+            call = self._call(request, uploads, mask, prompt, schema, stream=on_text is not None)
             with call(**options) as response:
                 for chunk in response.iter_bytes():
                     if live is not None:
@@ -218,139 +213,36 @@ class Client:
         outcome = self._outcome(request, exchange, trouble)
         return _finished(outcome, self._clock() - started, live)
 
-    def _image_call(
-        self, request: ImageRequest, uploads: Sequence[Upload], mask: Upload | None
-    ) -> Callable[..., Any]:
-        if request.tier != "standard":
-            msg = f"Pictures have no {request.tier} tier in live calls; nothing was sent or billed."
-            raise InvalidRequest(msg)
-        fields: dict[str, Any] = {
-            "model": request.model,
-            "prompt": request.prompt,
-            "size": str(request.size),
-            "quality": request.quality,
-        }
-        if request.n > 1:
-            fields["n"] = request.n
-        if request.output_format != "png":
-            fields["output_format"] = request.output_format
-        for name in ("background", "moderation", "output_compression"):
-            if (value := getattr(request, name)) is not None:
-                fields[name] = value
-        if request.partial_images:
-            fields |= {"stream": True, "partial_images": request.partial_images}
-        if not self._full and not request.model.startswith("gpt-image"):
-            # Other servers may answer with links by default, and links are never followed.
-            fields["response_format"] = "b64_json"
-        images = self._api.images.with_streaming_response
-        if not isinstance(request, EditRequest):
-            return lambda **options: images.generate(**fields, **options)
-        if len(uploads) != len(request.images):
-            msg = f"{len(request.images)} pictures were asked to be edited, {len(uploads)} given"
-            raise ValueError(msg)
-        fields["image"] = [_file(f"image-{i}", up) for i, up in enumerate(uploads, 1)]
-        if mask is not None:
-            fields["mask"] = _file("mask", mask)
-        if request.input_fidelity is not None:
-            fields["input_fidelity"] = request.input_fidelity
-        return lambda **options: images.edit(**fields, **options)
-
-    def _caption_call(
+    def _call(
         self,
-        request: CaptionRequest,
+        request: Request,
         uploads: Sequence[Upload],
-        prompt: str,
+        mask: Upload | None,
+        prompt: str | None,
         schema: Mapping[str, Any] | None,
         *,
         stream: bool,
     ) -> Callable[..., Any]:
-        if request.tier == "batch":
-            msg = "The batch tier is not a live call; nothing was sent and nothing was billed."
-            raise InvalidRequest(msg)
-        (photo,) = uploads
-        data = base64.b64encode(photo.data).decode()
-        link = f"data:{photo.mime};base64,{data}"
-        fields: dict[str, Any] = {"model": request.model}
-        if request.tier != "standard":
-            fields["service_tier"] = request.tier
-        elif self._full:
-            # A project may be set to a dearer tier by default; the quote is for this one.
-            fields["service_tier"] = "default"
-        effort = None
-        if self._full:
-            model = _listed(request.model)
-            effort = model.reasoning_effort if model else None
-            if model and model.cache_write:
-                # Writing a photo to the prompt cache costs a surcharge and would never pay off.
-                fields["prompt_cache_options"] = {"mode": "explicit"}
-        if stream:
-            fields["stream"] = True
+        """The SDK's method with the request's fields; it takes headers and timeout."""
+        if isinstance(request, EditRequest):
+            fields = asking.edit_fields(request, uploads, mask, full=self._full)
+            return partial(self._api.images.with_streaming_response.edit, **fields)
+        if not isinstance(request, CaptionRequest):
+            fields = asking.image_fields(request, full=self._full)
+            return partial(self._api.images.with_streaming_response.generate, **fields)
+        fields = asking.caption_fields(
+            request, uploads, prompt, schema, full=self._full, stream=stream
+        )
+        # The fields are in wire form already; the SDK's typed way would walk through all of them
+        # to find that out, which costs more than sending them.
         if request.endpoint == "responses":
-            return self._responses_call(request, fields, prompt, link, schema, effort)
-        return self._chat_call(request, fields, prompt, link, schema, effort)
-
-    def _responses_call(
-        self,
-        request: CaptionRequest,
-        fields: dict[str, Any],
-        prompt: str,
-        link: str,
-        schema: Mapping[str, Any] | None,
-        effort: str | None,
-    ) -> Callable[..., Any]:
-        fields["input"] = [
-            {
-                "role": "user",
-                "content": [
-                    {"type": "input_text", "text": prompt},
-                    {"type": "input_image", "image_url": link, "detail": request.detail},
-                ],
-            }
-        ]
-        fields["max_output_tokens"] = request.max_output_tokens
-        fields["store"] = False
-        if schema is not None:
-            fields["text"] = {"format": {"type": "json_schema", **_named_schema(schema)}}
-        if effort is not None:
-            fields["reasoning"] = {"effort": effort}
-        responses = self._api.responses.with_streaming_response
-        return lambda **options: responses.create(**fields, **options)
-
-    def _chat_call(
-        self,
-        request: CaptionRequest,
-        fields: dict[str, Any],
-        prompt: str,
-        link: str,
-        schema: Mapping[str, Any] | None,
-        effort: str | None,
-    ) -> Callable[..., Any]:
-        fields["messages"] = [
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": prompt},
-                    {"type": "image_url", "image_url": {"url": link, "detail": request.detail}},
-                ],
-            }
-        ]
-        # Many compatible servers know only the older name.
-        limit = "max_completion_tokens" if self._full else "max_tokens"
-        fields[limit] = request.max_output_tokens
-        if self._full:
-            fields["store"] = False
-        if schema is not None:
-            fields["response_format"] = {
-                "type": "json_schema",
-                "json_schema": _named_schema(schema),
-            }
-        if effort is not None:
-            fields["reasoning_effort"] = effort
-        if "stream" in fields:
-            # Without this a streamed chat answer carries no bill.
-            fields["stream_options"] = {"include_usage": True}
-        completions = self._api.chat.completions.with_streaming_response
-        return lambda **options: completions.create(**fields, **options)
+            return partial(self._api.responses.with_streaming_response.create, extra_body=fields)
+        return partial(
+            self._api.chat.completions.with_streaming_response.create,
+            model=request.model,
+            messages=[],
+            extra_body=fields,
+        )
 
     def _outcome(self, request: Request, exchange: Exchange, trouble: Exception | None) -> Outcome:
         if exchange.stage == "done":
@@ -402,30 +294,13 @@ def _what_happened(cause: Exception | None, host: str, exchange: Exchange) -> tu
     return "connection_lost", f"The connection to {host} broke before an answer came"
 
 
-def _finished(outcome: Outcome, seconds: float, live: outcomes.Live | None) -> Outcome:
+def _finished(outcome: Outcome, seconds: float, live: Live | None) -> Outcome:
     outcome = replace(outcome, receipt=replace(outcome.receipt, seconds=round(seconds, 6)))
     if live is not None and live.trouble is not None and isinstance(outcome, Generated | Captioned):
         name = type(live.trouble).__name__
         problem = f"showing it while it arrived failed ({name}); the result is complete"
         return replace(outcome, problems=(*outcome.problems, problem))
     return outcome
-
-
-def _listed(name: str) -> catalog.Model | None:
-    try:
-        return catalog.default().model(name)
-    except UnknownModel:
-        return None
-
-
-def _caption_words(
-    request: CaptionRequest, prompt: str | None, schema: Mapping[str, Any] | None
-) -> tuple[str, Mapping[str, Any] | None]:
-    if prompt is None:
-        prompt = request.prompt or captions.task_prompt(request.task)
-    if schema is None:
-        schema = captions.task_schema(request.task, request.schema)
-    return prompt, schema
 
 
 def _patience(request: Request) -> float:
@@ -441,31 +316,3 @@ def _limit_bytes(request: Request) -> int:
     pixels = request.asked_size.pixels if request.asked_size else _LARGEST_PIXELS
     pictures = request.n * (1 + request.partial_images)
     return min(_IMAGE_LIMIT_BYTES, 32 * MEBIBYTE + pictures * pixels * 16 // 3)
-
-
-def _file(name: str, upload: Upload) -> tuple[str, bytes, str]:
-    """A multipart file under a neutral name: the photo's own name is nobody's business."""
-    return f"{name}.{upload.format}", upload.data, upload.mime
-
-
-def _named_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": "answer", "schema": dict(schema), "strict": _is_strict(schema)}
-
-
-def _is_strict(schema: Any) -> bool:
-    """Whether a schema obeys the API's rules for strict answers: closed objects, all required."""
-    if isinstance(schema, Mapping):
-        if "object" in (schema.get("type"), *_as_list(schema.get("type"))):
-            fields = schema.get("properties", {})
-            if schema.get("additionalProperties") is not False:
-                return False
-            if set(schema.get("required", ())) != set(fields):
-                return False
-        return all(_is_strict(part) for part in schema.values())
-    if isinstance(schema, list):
-        return all(_is_strict(part) for part in schema)
-    return True
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

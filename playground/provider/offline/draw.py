@@ -27,9 +27,10 @@ from PIL import (
 )
 
 from playground.provider.magic import PNG
+from playground.provider.offline.canvas import Canvas
 from playground.provider.offline.kept import Kept
 from playground.provider.offline.palettes import Palette, palette_of, scene_of, words_of
-from playground.provider.offline.scenes import Canvas, paint
+from playground.provider.offline.scenes import paint
 from playground.sizes import Size
 
 _WORK_PIXELS = 1_500_000

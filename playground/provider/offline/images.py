@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from email.message import Message
+from dataclasses import dataclass
 from typing import Any
-
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import create_form_parser
 
 from playground import tokens
 from playground.catalog import Model
 from playground.errors import InvalidRequest
 from playground.provider import magic
 from playground.provider.offline import draw
+from playground.provider.offline.forms import Form, bad, choice, flag, read, refuse_unknown, whole
 from playground.provider.offline.models import image_model
-from playground.provider.offline.wire import Answer, ApiError, Call, Pause
+from playground.provider.offline.wire import Answer, Call, Pause
 from playground.sizes import Size
 from playground.values import Usage
 
@@ -42,7 +38,6 @@ _COMMON = {
 _EDIT_ONLY = {"image", "mask", "input_fidelity"}
 _MAX_PROMPT = 32_000
 _MAX_PICTURE_BYTES = 50 * 2**20
-_MAX_PICTURES = 16
 _FORMATS = ("png", "jpeg", "webp")
 _EDGE_PX = 256
 # What size=auto was seen to deliver: about 1,572,864 pixels, in a shape that suits the prompt.
@@ -53,13 +48,6 @@ _AUTO_SHAPES = (
     (("icon", "logo", "square", "badge", "circle"), Size(1254, 1254)),
 )
 _AUTO_SIZE = Size(1536, 1024)
-
-
-@dataclass
-class _Form:
-    fields: dict[str, Any]
-    pictures: list[bytes] = field(default_factory=list)
-    mask: bytes | None = None
 
 
 def answer(call: Call, seed: int, step_seconds: float) -> Answer:
@@ -73,8 +61,8 @@ def answer(call: Call, seed: int, step_seconds: float) -> Answer:
         ApiError: as the real API refuses.
     """
     edit = call.path.endswith("/edits")
-    form = _read(call, edit=edit)
-    _refuse_unknown(form.fields, edit=edit)
+    form = read(call, edit=edit)
+    refuse_unknown(form.fields, _COMMON | _EDIT_ONLY if edit else _COMMON)
     model = image_model(form.fields.get("model"))
     asked = _Asked.checked(model, form.fields)
     usage, sizes = _edit_usage(model, asked, form) if edit else _usage(model, asked)
@@ -101,39 +89,39 @@ class _Asked:
     def checked(cls, model: Model, fields: Mapping[str, Any]) -> _Asked:
         prompt = fields.get("prompt")
         if not isinstance(prompt, str) or not prompt:
-            raise _bad(
+            raise bad(
                 "Missing required parameter: 'prompt'.", "prompt", "missing_required_parameter"
             )
         if len(prompt) > _MAX_PROMPT:
-            raise _bad(
+            raise bad(
                 f"Invalid 'prompt': string too long. Expected a string with maximum length "
                 f"{_MAX_PROMPT}, but got a string with length {len(prompt)} instead.",
                 "prompt",
                 "string_above_max_length",
             )
-        output_format = _choice(fields, "output_format", "png", _FORMATS)
-        background = _choice(fields, "background", "auto", ("auto", *model.backgrounds))
+        output_format = choice(fields, "output_format", "png", _FORMATS)
+        background = choice(fields, "background", "auto", ("auto", *model.backgrounds))
         if background == "transparent" and output_format == "jpeg":
-            raise _bad(
+            raise bad(
                 "Transparent background is not supported with output format jpeg.", "background"
             )
-        _choice(fields, "moderation", "auto", ("auto", "low"))
-        stream = _flag(fields, "stream")
-        partial = _whole(fields, "partial_images", 0, 0, max(model.max_partial_images, 0))
+        choice(fields, "moderation", "auto", ("auto", "low"))
+        stream = flag(fields, "stream")
+        partial = whole(fields, "partial_images", 0, 0, max(model.max_partial_images, 0))
         if "partial_images" in fields and not stream:
-            raise _bad("partial_images is only supported when stream is true.", "partial_images")
+            raise bad("partial_images is only supported when stream is true.", "partial_images")
         fidelity = fields.get("input_fidelity")
         if fidelity is not None:
-            _choice(fields, "input_fidelity", "low", ("low", "high"))
+            choice(fields, "input_fidelity", "low", ("low", "high"))
             if model.edit_rule != "tiles":
-                raise _bad(
+                raise bad(
                     f"The model '{model.name}' does not support the 'input_fidelity' parameter.",
                     "input_fidelity",
                     "invalid_input_fidelity_model",
                 )
-        compression = _whole(fields, "output_compression", 100, 0, 100)
+        compression = whole(fields, "output_compression", 100, 0, 100)
         if compression < 100 and output_format == "png":
-            raise _bad(
+            raise bad(
                 "Compression less than 100 is not supported for PNG output format.",
                 "output_compression",
             )
@@ -143,7 +131,7 @@ class _Asked:
             size=size,
             delivered=delivered,
             quality=_quality(model, fields),
-            n=_whole(fields, "n", 1, 1, model.max_n),
+            n=whole(fields, "n", 1, 1, model.max_n),
             output_format=output_format,
             compression=compression,
             background="opaque" if background == "auto" else background,
@@ -161,10 +149,10 @@ def _size(model: Model, fields: Mapping[str, Any], prompt: str) -> tuple[Size, S
     try:
         size = Size.parse(str(text))
     except InvalidRequest:
-        raise _bad(f"Invalid size '{text}'.", "size") from None
+        raise bad(f"Invalid size '{text}'.", "size") from None
     reason = model.size_rules.why_not(size) if model.size_rules else None
     if reason is not None:
-        raise _bad(f"Invalid size '{text}' for {model.name}: {reason}.", "size")
+        raise bad(f"Invalid size '{text}' for {model.name}: {reason}.", "size")
     return size, size
 
 
@@ -174,7 +162,7 @@ def _auto_size(prompt: str) -> Size:
 
 
 def _quality(model: Model, fields: Mapping[str, Any]) -> str:
-    quality = _choice(fields, "quality", "auto", model.qualities)
+    quality = choice(fields, "quality", "auto", model.qualities)
     # Measured through a gateway: what is asked as auto is made, billed and echoed as low.
     return "low" if quality == "auto" else quality
 
@@ -184,14 +172,14 @@ def _usage(model: Model, asked: _Asked) -> tuple[Usage, list[Size]]:
     return _with_output(model, asked, text, 0), []
 
 
-def _edit_usage(model: Model, asked: _Asked, form: _Form) -> tuple[Usage, list[Size]]:
+def _edit_usage(model: Model, asked: _Asked, form: Form) -> tuple[Usage, list[Size]]:
     sizes = [_picture_size(data, i) for i, data in enumerate(form.pictures, 1)]
     if form.mask is not None:
         found = magic.picture(form.mask)
         if found is None or found[0] != "png":
-            raise _bad("Invalid mask image: it must be a PNG with an alpha channel.", "mask")
+            raise bad("Invalid mask image: it must be a PNG with an alpha channel.", "mask")
         if found[1] != sizes[0]:
-            raise _bad(
+            raise bad(
                 f"Invalid mask image format - mask size does not match image size "
                 f"({found[1]} and {sizes[0]}).",
                 "mask",
@@ -220,15 +208,15 @@ def _with_output(model: Model, asked: _Asked, text: int, image: int) -> Usage:
 def _picture_size(data: bytes, number: int) -> Size:
     found = magic.picture(data)
     if found is None:
-        raise _bad(
+        raise bad(
             f"Invalid image file or mode for image {number}, please check your image file.", "image"
         )
     if len(data) > _MAX_PICTURE_BYTES:
-        raise _bad(f"Image {number} is larger than 50 MB.", "image", "image_too_large")
+        raise bad(f"Image {number} is larger than 50 MB.", "image", "image_too_large")
     return found[1]
 
 
-def _draw(asked: _Asked, slot: int, seed: int, form: _Form, sizes: list[Size]) -> bytes:
+def _draw(asked: _Asked, slot: int, seed: int, form: Form, sizes: list[Size]) -> bytes:
     wanted = draw.Wanted(
         prompt=asked.prompt,
         size=asked.delivered,
@@ -243,7 +231,7 @@ def _draw(asked: _Asked, slot: int, seed: int, form: _Form, sizes: list[Size]) -
     try:
         return draw.edited(wanted, form.pictures, form.mask)
     except draw.BadPicture as problem:
-        raise _bad(f"Invalid image file or mode: {problem}.", "image") from None
+        raise bad(f"Invalid image file or mode: {problem}.", "image") from None
 
 
 def _answer(
@@ -328,114 +316,6 @@ def _shared(usage: Usage, n: int) -> list[Usage]:
         image_output=usage.image_output - each * (n - 1),
     )
     return [first, *(Usage(text_output=spoken, image_output=each) for _ in range(n - 1))]
-
-
-def _read(call: Call, *, edit: bool) -> _Form:
-    kind = call.headers.get("content-type", "")
-    if not edit:
-        return _Form(read_json(call))
-    if not kind.startswith("multipart/form-data"):
-        message = Message()
-        message["content-type"] = kind
-        shown = message.get_content_type() if kind else "none"
-        raise _bad(f"Invalid Content-Type: expected multipart/form-data, got {shown}.", None)
-    return _multipart(call, kind)
-
-
-def read_json(call: Call) -> dict[str, Any]:
-    """The JSON object of a request.
-
-    Raises:
-        ApiError: when it is none.
-    """
-    try:
-        document = json.loads(call.body)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        message = "We could not parse the JSON body of your request."
-        raise ApiError(400, message)
-    return document
-
-
-def _multipart(call: Call, kind: str) -> _Form:
-    form = _Form({})
-
-    def on_field(part: Any) -> None:
-        form.fields[part.field_name.decode().removesuffix("[]")] = (part.value or b"").decode()
-
-    def on_file(part: Any) -> None:
-        part.file_object.seek(0)
-        data, name = part.file_object.read(), part.field_name.decode().removesuffix("[]")
-        part.close()
-        if name == "mask":
-            form.mask = data
-        elif name == "image":
-            form.pictures.append(data)
-        form.fields[name] = True
-
-    config = {"MAX_MEMORY_FILE_SIZE": 2**40}
-    try:
-        parser = create_form_parser(
-            {"Content-Type": kind.encode()}, on_field, on_file, config=config
-        )
-        parser.write(call.body)
-        parser.finalize()
-        parser.close()
-    except (FormParserError, ValueError):
-        raise _bad("We could not parse the form of your request.", None) from None
-    if not form.pictures:
-        raise _bad("Missing required parameter: 'image'.", "image", "missing_required_parameter")
-    if len(form.pictures) > _MAX_PICTURES:
-        message = f"Invalid 'image': at most {_MAX_PICTURES} images, got {len(form.pictures)}."
-        raise _bad(message, "image", "array_above_max_length")
-    return form
-
-
-def _refuse_unknown(fields: Mapping[str, Any], *, edit: bool) -> None:
-    known = _COMMON | _EDIT_ONLY if edit else _COMMON
-    for name in fields:
-        if name not in known:
-            raise _bad(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
-
-
-def _choice(fields: Mapping[str, Any], name: str, default: str, allowed: tuple[str, ...]) -> str:
-    value = fields.get(name) or default
-    if value not in allowed:
-        listed = ", ".join(f"'{each}'" for each in dict.fromkeys(allowed))
-        message = f"Invalid value: '{value}'. Supported values are: {listed}."
-        raise _bad(message, name)
-    return str(value)
-
-
-def _whole(fields: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
-    value = fields.get(name, default)
-    try:
-        number = int(value) if not isinstance(value, bool | float) else None
-    except (TypeError, ValueError):
-        number = None
-    if number is None:
-        raise _bad(f"Invalid type for '{name}': expected an integer.", name, "invalid_type")
-    if number < low:
-        message = f"Invalid '{name}': integer below minimum value. Expected a value >= {low}."
-        raise _bad(message, name, "integer_below_min_value")
-    if number > high:
-        message = f"Invalid '{name}': integer above maximum value. Expected a value <= {high}."
-        raise _bad(message, name, "integer_above_max_value")
-    return number
-
-
-def _flag(fields: Mapping[str, Any], name: str) -> bool:
-    value = fields.get(name, False)
-    if value in (True, "true"):
-        return True
-    if value in (False, None, "false"):
-        return False
-    raise _bad(f"Invalid type for '{name}': expected a boolean.", name, "invalid_type")
-
-
-def _bad(message: str, param: str | None, code: str = "invalid_value") -> ApiError:
-    return ApiError(400, message, param=param, code=code)
 
 
 def _hash(text: str) -> int:

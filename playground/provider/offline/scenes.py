@@ -1,39 +1,25 @@
-"""The embedded provider's pictures: layered landscapes and shapes, drawn with few strokes.
-
-Coordinates are pixels of a working canvas; `u` is a thousandth of its shorter side, so that a
-scene looks alike at every size. Everything random comes from the one generator passed in.
-"""
+"""The embedded provider's pictures: layered landscapes and shapes, drawn with few strokes."""
 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
-from playground.provider.offline.palettes import Colour, Palette, mix
-
-Point = tuple[float, float]
-
-# Where the sky has its middle colour, from the top.
-_MIDDLE = 0.55
-
-
-@dataclass
-class Canvas:
-    """What a scene draws on, and with what."""
-
-    image: Image.Image
-    palette: Palette
-    chance: random.Random
-    detail: int
-
-    def __post_init__(self) -> None:
-        self.draw = ImageDraw.Draw(self.image)
-        self.width, self.height = self.image.size
-        self.u = min(self.image.size) / 1000
+from playground.provider.offline.canvas import (
+    Canvas,
+    Point,
+    clouds,
+    depth,
+    disc,
+    glow,
+    noise,
+    ridge,
+    sky,
+    stars,
+)
+from playground.provider.offline.palettes import Colour, mix
 
 
 def paint(scene: str, canvas: Canvas) -> None:
@@ -41,133 +27,14 @@ def paint(scene: str, canvas: Canvas) -> None:
     if scene == "shapes":
         _shapes(canvas)
         return
-    _sky(canvas)
+    sky(canvas)
     if canvas.palette.night or scene == "space":
-        _stars(canvas, 60 + 50 * canvas.detail)
+        stars(canvas, 60 + 50 * canvas.detail)
     if scene != "space":
-        _disc(canvas)
+        disc(canvas)
         if not canvas.palette.night:
-            _clouds(canvas)
+            clouds(canvas)
     _SCENES[scene](canvas)
-
-
-def _sky(canvas: Canvas) -> None:
-    top, middle, low = canvas.palette.sky
-    column = Image.new("RGB", (1, canvas.height))
-    last = max(1, canvas.height - 1)
-    for y in range(canvas.height):
-        share = y / last
-        if share < _MIDDLE:
-            colour = mix(top, middle, share / _MIDDLE)
-        else:
-            colour = mix(middle, low, (share - _MIDDLE) / (1 - _MIDDLE))
-        column.putpixel((0, y), colour)
-    canvas.image.paste(column.resize(canvas.image.size, Image.Resampling.NEAREST))
-
-
-def _stars(canvas: Canvas, count: int) -> None:
-    chance, top = canvas.chance, canvas.palette.sky[0]
-    for _ in range(count):
-        x = chance.uniform(0, canvas.width)
-        y = canvas.height * chance.random() ** 1.6
-        r = canvas.u * chance.choice((0.9, 1.1, 1.1, 1.4, 1.9, 2.8))
-        colour = mix(top, (255, 252, 235), chance.uniform(0.45, 1))
-        canvas.draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
-
-
-def _disc(canvas: Canvas) -> None:
-    chance, u = canvas.chance, canvas.u
-    x = canvas.width * chance.choice((0.24, 0.3, 0.68, 0.76))
-    y = canvas.height * chance.uniform(0.2, 0.4)
-    r = u * chance.uniform(52, 95)
-    colour = canvas.palette.disc
-    if canvas.palette.night and chance.random() < 0.6:
-        _glow(canvas, x, y, r * 3.4, colour, 60)
-        _crescent(canvas, x, y, r, colour)
-        return
-    _glow(canvas, x, y, r * 4.5, colour, 110)
-    canvas.draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
-
-
-def _crescent(canvas: Canvas, x: float, y: float, r: float, colour: Colour) -> None:
-    """The outer half circle, closed by a flatter curve: the sky shows where the moon is dark."""
-    tilt = canvas.chance.uniform(-0.5, 0.5)
-    points: list[Point] = []
-    for i in range(61):
-        angle = math.pi * (i / 60 - 0.5)
-        points.append((r * math.cos(angle), r * math.sin(angle)))
-    for i in range(60, -1, -1):
-        angle = math.pi * (i / 60 - 0.5)
-        points.append((r * 0.42 * math.cos(angle), r * math.sin(angle)))
-    turned = [
-        (
-            x + px * math.cos(tilt) - py * math.sin(tilt),
-            y + px * math.sin(tilt) + py * math.cos(tilt),
-        )
-        for px, py in points
-    ]
-    canvas.draw.polygon(turned, fill=colour)
-
-
-def _glow(canvas: Canvas, x: float, y: float, r: float, colour: Colour, strength: int) -> None:
-    """Light that falls off with the square of the distance, and ends in nothing."""
-    # The gradient's value is the distance: 180 of 255 where the circle touches its box.
-    fall = [round(strength * max(0.0, 1 - i / 180) ** 2.2) for i in range(256)]
-    soft = Image.radial_gradient("L").point(fall)
-    side = max(2, round(2 * r))
-    mask = soft.resize((side, side), Image.Resampling.BILINEAR)
-    canvas.image.paste(colour, (round(x - r), round(y - r)), mask)
-
-
-def _clouds(canvas: Canvas) -> None:
-    """Soft streaks: drawn small, blurred and enlarged."""
-    chance = canvas.chance
-    width, height = 256, 96
-    small = Image.new("L", (width, height), 0)
-    draw = ImageDraw.Draw(small)
-    for _ in range(2 + canvas.detail):
-        x, y = chance.uniform(-20, width), chance.uniform(18, 78)
-        for _ in range(7):
-            w, h = chance.uniform(16, 52), chance.uniform(1.2, 4.5)
-            dx, dy = chance.uniform(-28, 28), chance.uniform(-5, 5)
-            shade = chance.randint(50, 120)
-            draw.ellipse((x + dx - w, y + dy - h, x + dx + w, y + dy + h), fill=shade)
-    soft = small.filter(ImageFilter.GaussianBlur(2.2))
-    mask = soft.resize((canvas.width, round(canvas.height * 0.5)), Image.Resampling.BILINEAR)
-    canvas.image.paste(mix(canvas.palette.sky[2], (255, 255, 255), 0.5), (0, 0), mask)
-
-
-def _noise(chance: random.Random, rough: float, octaves: int) -> Callable[[float], float]:
-    """A smooth random curve over 0 to 1, about -1 to 1."""
-    parts = [
-        (rough**k, 2.0**k * chance.uniform(0.8, 1.4), chance.uniform(0, math.tau))
-        for k in range(octaves)
-    ]
-    whole = sum(size for size, _, _ in parts)
-    return lambda t: sum(s * math.sin(f * math.tau * t + p) for s, f, p in parts) / whole
-
-
-def _ridge(
-    canvas: Canvas,
-    base: float,
-    height: float,
-    curve: Callable[[float], float],
-    colour: Colour,
-    steps: int = 120,
-) -> list[Point]:
-    """Fill below a curve; returns its points."""
-    points: list[Point] = []
-    for i in range(steps + 1):
-        t = i / steps
-        points.append((canvas.width * t, canvas.height * (base - height * curve(t))))
-    canvas.draw.polygon([*points, (canvas.width, canvas.height), (0, canvas.height)], fill=colour)
-    return points
-
-
-def _depth(canvas: Canvas, share: float) -> Colour:
-    """Land at a distance: 0 is the horizon, taking on the sky; 1 is the foreground."""
-    haze = mix(canvas.palette.far, canvas.palette.sky[2], 0.45 * (1 - share))
-    return mix(haze, canvas.palette.near, share**1.25)
 
 
 def _mountains(canvas: Canvas) -> None:
@@ -175,14 +42,14 @@ def _mountains(canvas: Canvas) -> None:
     layers = 4 + canvas.detail
     for k in range(layers):
         share = k / (layers - 1)
-        smooth = _noise(chance, 0.55, 6)
+        smooth = noise(chance, 0.55, 6)
 
         def peaks(t: float, smooth: Callable[[float], float] = smooth) -> float:
             return 1 - 2.1 * abs(smooth(t))
 
         height = 0.2 * (1 - 0.55 * share)
-        colour = _depth(canvas, share)
-        points = _ridge(
+        colour = depth(canvas, share)
+        points = ridge(
             canvas, 0.6 + 0.34 * share, height, peaks if share < 0.75 else smooth, colour, 200
         )
         if k < 2 and not canvas.palette.night:
@@ -218,10 +85,10 @@ def _dunes(canvas: Canvas) -> None:
     layers = 4 + canvas.detail
     for k in range(layers):
         share = k / (layers - 1)
-        curve = _noise(chance, 0.32, 3)
+        curve = noise(chance, 0.32, 3)
         colour = mix(canvas.palette.far, canvas.palette.near, 0.08 + 0.62 * share)
         light = mix(colour, canvas.palette.disc, 0.34)
-        crest = _ridge(canvas, 0.58 + 0.34 * share, 0.09 + 0.03 * share, curve, light, 100)
+        crest = ridge(canvas, 0.58 + 0.34 * share, 0.09 + 0.03 * share, curve, light, 100)
         # The lee side: from the crest down, drifting to one side.
         drift = canvas.width * chance.uniform(0.1, 0.22)
         deep = canvas.height * (0.1 + 0.14 * share)
@@ -247,7 +114,7 @@ def _sea(canvas: Canvas) -> None:
         def crest(t: float, phase: float = phase, waves: float = waves) -> float:
             return 1 - 2 * math.pow(abs(math.sin(math.pi * waves * t + phase)), 0.7)
 
-        points = _ridge(canvas, 0.57 + 0.42 * share**1.3, 0.008 + 0.026 * share, crest, colour, 240)
+        points = ridge(canvas, 0.57 + 0.42 * share**1.3, 0.008 + 0.026 * share, crest, colour, 240)
         canvas.draw.line(
             points,
             fill=mix(colour, (255, 255, 255), 0.3),
@@ -275,9 +142,9 @@ def _forest(canvas: Canvas) -> None:
     layers = 4 + canvas.detail
     for k in range(layers):
         share = k / (layers - 1)
-        curve = _noise(chance, 0.4, 4)
-        colour = _depth(canvas, share)
-        points = _ridge(canvas, 0.6 + 0.36 * share, 0.06, curve, colour, 80)
+        curve = noise(chance, 0.4, 4)
+        colour = depth(canvas, share)
+        points = ridge(canvas, 0.6 + 0.36 * share, 0.06, curve, colour, 80)
         size = 40 + 105 * share
         for _ in range(30 - 3 * k):
             x, y = points[chance.randrange(len(points))]
@@ -319,7 +186,7 @@ def _city(canvas: Canvas) -> None:
     ground = canvas.height
     for k in range(layers):
         share = k / (layers - 1)
-        colour = _depth(canvas, 0.15 + 0.85 * share)
+        colour = depth(canvas, 0.15 + 0.85 * share)
         lit = mix(palette.accent, (255, 240, 190), 0.45)
         x = -chance.uniform(0, 40) * u
         while x < canvas.width:
@@ -364,7 +231,7 @@ def _windows(canvas: Canvas, box: tuple[float, float, float], lit: Colour, dark:
 def _flowers(canvas: Canvas) -> None:
     chance, palette, u = canvas.chance, canvas.palette, canvas.u
     for k in range(3):
-        _ridge(canvas, 0.62 + 0.14 * k, 0.05, _noise(chance, 0.4, 3), _depth(canvas, k / 3), 60)
+        ridge(canvas, 0.62 + 0.14 * k, 0.05, noise(chance, 0.4, 3), depth(canvas, k / 3), 60)
     petals = [
         palette.accent,
         mix(palette.accent, palette.disc, 0.5),
@@ -378,7 +245,7 @@ def _flowers(canvas: Canvas) -> None:
         foot = canvas.height * (0.72 + 0.36 * share)
         head = foot - u * (110 + 190 * share) * chance.uniform(0.7, 1.2)
         bend = chance.uniform(-30, 30) * u
-        stem = mix(_depth(canvas, 0.35 + 0.6 * share), (70, 130, 70), 0.25)
+        stem = mix(depth(canvas, 0.35 + 0.6 * share), (70, 130, 70), 0.25)
         canvas.draw.line(
             [(x, foot), (x + bend * 0.3, (foot + head) / 2), (x + bend, head)],
             fill=stem,
@@ -411,7 +278,7 @@ def _space(canvas: Canvas) -> None:
     chance, palette, u = canvas.chance, canvas.palette, canvas.u
     x, y = canvas.width * chance.uniform(0.36, 0.64), canvas.height * chance.uniform(0.4, 0.56)
     r = u * chance.uniform(190, 270)
-    _glow(canvas, x, y, r * 2.4, palette.accent, 80)
+    glow(canvas, x, y, r * 2.4, palette.accent, 80)
     tilt = chance.uniform(0.2, 0.34)
     ring = chance.random() < 0.75
     if ring:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,9 +14,16 @@ from playground.catalog import Model
 from playground.errors import InvalidRequest
 from playground.provider import magic
 from playground.provider.offline import describe
-from playground.provider.offline.images import read_json
+from playground.provider.offline.forms import bad, read_json, refuse_unknown
 from playground.provider.offline.models import vision_model
-from playground.provider.offline.wire import Answer, ApiError, Call, Pause
+from playground.provider.offline.spoken import (
+    Said,
+    chat_answer,
+    chat_events,
+    responses_answer,
+    responses_events,
+)
+from playground.provider.offline.wire import Answer, ApiError, Call
 from playground.values import Tier, Usage
 
 # Tokens that the endpoints add around one short user message (facts: 7 to 12 measured).
@@ -88,15 +93,13 @@ def answer(call: Call, seed: int, step_seconds: float) -> Answer:
     """
     fields = read_json(call)
     chat = call.path.endswith("/chat/completions")
-    for name in fields:
-        if name not in (_CHAT if chat else _RESPONSES):
-            raise _bad(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
+    refuse_unknown(fields, _CHAT if chat else _RESPONSES)
     model = vision_model(fields.get("model"))
     if len(call.body) > _MAX_BYTES:
         raise ApiError(413, "The request is larger than 512 MB.", code="request_too_large")
     asked = _read(fields, chat=chat)
     if len(asked.photos) > _MAX_IMAGES:
-        raise _bad(f"At most {_MAX_IMAGES} images are allowed.", "input", "too_many_images")
+        raise bad(f"At most {_MAX_IMAGES} images are allowed.", "input", "too_many_images")
     tier = _tier(model, fields)
     schema = _schema(fields, chat=chat)
     limit = _limit(fields, chat=chat)
@@ -107,29 +110,16 @@ def answer(call: Call, seed: int, step_seconds: float) -> Answer:
     if cut:
         text = _first_tokens(text, limit or 0)
     usage = Usage(text_input=total_in, text_output=min(tokens.count_text(text), limit or 10**9))
-    said = _Said(model, tier, usage, text, cut=cut)
-    make = _chat_answer if chat else _responses_answer
+    said = Said(model, tier, usage, text, cut=cut)
+    make = chat_answer if chat else responses_answer
     made = make(said, seed)
     made.limit_tokens = total_in + (limit or usage.text_output)
     if fields.get("stream") is True:
-        made.events = (_chat_events if chat else _responses_events)(
+        made.events = (chat_events if chat else responses_events)(
             said, made.document, fields, step_seconds
         )
         made.named = not chat
     return made
-
-
-@dataclass(frozen=True)
-class _Said:
-    model: Model
-    tier: Tier
-    usage: Usage
-    text: str
-    cut: bool
-
-    @property
-    def served_tier(self) -> str:
-        return {"standard": "default"}.get(self.tier, self.tier)
 
 
 def _read(fields: Mapping[str, Any], *, chat: bool) -> _Asked:
@@ -138,7 +128,7 @@ def _read(fields: Mapping[str, Any], *, chat: bool) -> _Asked:
     if isinstance(messages, str) and messages and not chat:
         return _Asked([messages])
     if not isinstance(messages, list) or not messages:
-        raise _bad(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
+        raise bad(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
     asked = _Asked()
     if isinstance(fields.get("instructions"), str):
         asked.texts.append(fields["instructions"])
@@ -146,7 +136,7 @@ def _read(fields: Mapping[str, Any], *, chat: bool) -> _Asked:
         content = message.get("content") if isinstance(message, Mapping) else None
         parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
         if not isinstance(parts, list):
-            raise _bad(f"Invalid type for '{name}[{i}].content'.", name, "invalid_type")
+            raise bad(f"Invalid type for '{name}[{i}].content'.", name, "invalid_type")
         for j, part in enumerate(parts):
             _part(part, asked, f"{name}[{i}].content[{j}]")
     return asked
@@ -154,7 +144,7 @@ def _read(fields: Mapping[str, Any], *, chat: bool) -> _Asked:
 
 def _part(part: Any, asked: _Asked, where: str) -> None:
     if not isinstance(part, Mapping):
-        raise _bad(f"Invalid type for '{where}'.", where, "invalid_type")
+        raise bad(f"Invalid type for '{where}'.", where, "invalid_type")
     kind, text = part.get("type"), part.get("text")
     if kind in {"text", "input_text"} and isinstance(text, str):
         asked.texts.append(text)
@@ -164,11 +154,11 @@ def _part(part: Any, asked: _Asked, where: str) -> None:
         detail = holder.get("detail") if isinstance(holder, Mapping) else part.get("detail")
         if not isinstance(source, str):
             message = f"'{where}': only data URLs are read by the embedded provider."
-            raise _bad(message, where, "invalid_image_url")
+            raise bad(message, where, "invalid_image_url")
         asked.photos.append((_photo(source, where), detail or "auto"))
     else:
         message = f"Invalid value for '{where}.type': {kind!r}."
-        raise _bad(message, where)
+        raise bad(message, where)
 
 
 def _photo(url: str, where: str) -> bytes:
@@ -178,22 +168,22 @@ def _photo(url: str, where: str) -> bytes:
             "The embedded provider fetches nothing: send the photo as a data URL "
             "(data:image/jpeg;base64,…)."
         )
-        raise _bad(message, where, "invalid_image_url")
+        raise bad(message, where, "invalid_image_url")
     try:
         photo = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
-        raise _bad("The image data is not valid base64.", where, "invalid_base64") from None
+        raise bad("The image data is not valid base64.", where, "invalid_base64") from None
     if not photo:
-        raise _bad("The image is empty.", where, "empty_image_file")
+        raise bad("The image is empty.", where, "empty_image_file")
     found = magic.picture(photo)
     if found is None:
         message = (
             "You uploaded an unsupported image. Please make sure your image has one of the "
             "following formats: ['png', 'jpeg', 'webp']."
         )
-        raise _bad(message, where, "unsupported_image")
+        raise bad(message, where, "unsupported_image")
     if found[1].pixels > _MAX_PIXELS:
-        raise _bad(f"The image has {found[1].pixels:,} pixels.", where, "image_too_large")
+        raise bad(f"The image has {found[1].pixels:,} pixels.", where, "image_too_large")
     return photo
 
 
@@ -207,7 +197,7 @@ def _input_tokens(model: Model, asked: _Asked, schema: dict[str, Any] | None, *,
         try:
             count = tokens.vision_input(model, found[1], detail, "chat" if chat else "responses")
         except InvalidRequest as problem:
-            raise _bad(str(problem), "detail") from None
+            raise bad(str(problem), "detail") from None
         total += (count.low + count.high) // 2
     return total
 
@@ -221,7 +211,7 @@ def _say(model: Model, asked: _Asked, schema: dict[str, Any] | None, seed: int) 
         return describe.say(photo, prompt, schema, model.name, seed)
     except describe.BadPicture as problem:
         message = f"The image could not be decoded: {problem}."
-        raise _bad(message, "input", "image_parse_error") from None
+        raise bad(message, "input", "image_parse_error") from None
 
 
 def _first_tokens(text: str, limit: int) -> str:
@@ -238,9 +228,9 @@ def _tier(model: Model, fields: Mapping[str, Any]) -> Tier:
     if tier is None:
         listed = ", ".join(f"'{name}'" for name in _TIERS)
         message = f"Invalid value: '{asked}'. Supported values are: {listed}."
-        raise _bad(message, "service_tier")
+        raise bad(message, "service_tier")
     if tier not in model.tiers:
-        raise _bad(f"Invalid service_tier argument: {model.name} has no {asked}.", "service_tier")
+        raise bad(f"Invalid service_tier argument: {model.name} has no {asked}.", "service_tier")
     return tier
 
 
@@ -253,7 +243,7 @@ def _limit(fields: Mapping[str, Any], *, chat: bool) -> int | None:
         if isinstance(value, bool) or not isinstance(value, int) or value < (1 if chat else 16):
             low = 1 if chat else 16
             message = f"Invalid '{name}': integer below minimum value. Expected a value >= {low}."
-            raise _bad(message, name, "integer_below_min_value")
+            raise bad(message, name, "integer_below_min_value")
         return value
     return None
 
@@ -268,145 +258,12 @@ def _schema(fields: Mapping[str, Any], *, chat: bool) -> dict[str, Any] | None:
     if wanted.get("type") == "json_object":
         return {"type": "object"}
     if wanted.get("type") != "json_schema":
-        raise _bad(f"Invalid value for '{name}'.", name)
+        raise bad(f"Invalid value for '{name}'.", name)
     holder = wanted.get("json_schema") if chat else wanted
     schema = holder.get("schema") if isinstance(holder, Mapping) else None
     if not isinstance(schema, dict):
-        raise _bad(f"Missing required parameter: '{name}.schema'.", name)
+        raise bad(f"Missing required parameter: '{name}.schema'.", name)
     if isinstance(holder, Mapping) and holder.get("strict") and schema.get("type") != "object":
         message = "Invalid schema for response_format: schema must be of type 'object'."
-        raise _bad(message, name, "invalid_json_schema")
+        raise bad(message, name, "invalid_json_schema")
     return schema
-
-
-def _responses_answer(said: _Said, seed: int) -> Answer:
-    mark = _mark(said, seed)
-    message = {
-        "id": f"msg_{mark}",
-        "type": "message",
-        "status": "incomplete" if said.cut else "completed",
-        "role": "assistant",
-        "content": [{"type": "output_text", "text": said.text, "annotations": []}],
-    }
-    document = {
-        "id": f"resp_{mark}",
-        "object": "response",
-        "created_at": int(time.time()),
-        "status": "incomplete" if said.cut else "completed",
-        "error": None,
-        "incomplete_details": {"reason": "max_output_tokens"} if said.cut else None,
-        "model": said.model.name,
-        "output": [message],
-        "parallel_tool_calls": True,
-        "service_tier": said.served_tier,
-        "store": False,
-        "tool_choice": "auto",
-        "tools": [],
-        "usage": {
-            "input_tokens": said.usage.text_input,
-            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-            "output_tokens": said.usage.text_output,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": said.usage.text_input + said.usage.text_output,
-        },
-    }
-    return Answer(said.model.name, said.tier, said.usage, document)
-
-
-def _chat_answer(said: _Said, seed: int) -> Answer:
-    document = {
-        "id": f"chatcmpl-{_mark(said, seed)}",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": said.model.name,
-        "service_tier": said.served_tier,
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": said.text, "refusal": None},
-                "logprobs": None,
-                "finish_reason": "length" if said.cut else "stop",
-            }
-        ],
-        "usage": {
-            "prompt_tokens": said.usage.text_input,
-            "completion_tokens": said.usage.text_output,
-            "total_tokens": said.usage.text_input + said.usage.text_output,
-            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
-        },
-    }
-    return Answer(said.model.name, said.tier, said.usage, document)
-
-
-def _responses_events(
-    said: _Said, document: dict[str, Any], fields: Mapping[str, Any], step: float
-) -> list[dict[str, Any] | Pause]:
-    del fields
-    begun = {**document, "status": "in_progress", "output": [], "usage": None}
-    message = document["output"][0]
-    place = {"item_id": message["id"], "output_index": 0, "content_index": 0}
-    empty = {"type": "output_text", "text": "", "annotations": []}
-    events: list[dict[str, Any] | Pause] = [
-        {"type": "response.created", "response": begun},
-        {
-            "type": "response.output_item.added",
-            "output_index": 0,
-            "item": {**message, "content": [], "status": "in_progress"},
-        },
-        {"type": "response.content_part.added", **place, "part": empty},
-    ]
-    for words in _pieces(said.text):
-        events.append(Pause(step))
-        events.append({"type": "response.output_text.delta", **place, "delta": words})
-    events += [
-        {"type": "response.output_text.done", **place, "text": said.text},
-        {"type": "response.output_item.done", "output_index": 0, "item": message},
-        {
-            "type": "response.incomplete" if said.cut else "response.completed",
-            "response": document,
-        },
-    ]
-    for number, item in enumerate(e for e in events if isinstance(e, dict)):
-        item["sequence_number"] = number
-    return events
-
-
-def _chat_events(
-    said: _Said, document: dict[str, Any], fields: Mapping[str, Any], step: float
-) -> list[dict[str, Any] | Pause]:
-    head = {name: document[name] for name in ("id", "created", "model", "service_tier")} | {
-        "object": "chat.completion.chunk"
-    }
-    wanted = fields.get("stream_options")
-    with_usage = isinstance(wanted, Mapping) and wanted.get("include_usage") is True
-    rest = {"usage": None} if with_usage else {}
-
-    def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "finish_reason": reason}
-        return {**head, **rest, "choices": [choice]}
-
-    events: list[dict[str, Any] | Pause] = [chunk({"role": "assistant", "content": ""})]
-    for words in _pieces(said.text):
-        events.append(Pause(step))
-        events.append(chunk({"content": words}))
-    events.append(chunk({}, "length" if said.cut else "stop"))
-    if with_usage:
-        events.append({**head, "choices": [], "usage": document["usage"]})
-    return events
-
-
-def _pieces(text: str) -> list[str]:
-    """The text in about a dozen pieces, cut at spaces."""
-    words = text.split(" ")
-    step = max(1, len(words) // 12)
-    groups = [" ".join(words[i : i + step]) for i in range(0, len(words), step)]
-    return [group + (" " if i < len(groups) - 1 else "") for i, group in enumerate(groups)]
-
-
-def _mark(said: _Said, seed: int) -> str:
-    return hashlib.sha256(f"{seed}/{said.model.name}/{said.text}".encode()).hexdigest()[:24]
-
-
-def _bad(message: str, param: str | None, code: str = "invalid_value") -> ApiError:
-    return ApiError(400, message, param=param, code=code)
