@@ -21,7 +21,7 @@ from typing import Any, Literal, cast
 
 from playground.errors import InvalidRequest, UnknownModel
 from playground.money import usd
-from playground.sizes import Size, SizeRules
+from playground.size import Size, SizeRules
 from playground.values import BUCKETS, Bucket, Source, Tier
 
 Rates = Mapping[Bucket, Decimal]

@@ -18,7 +18,7 @@ from playground import captions, catalog, tokens
 from playground.catalog import LONG_CONTEXT_TOKENS, Catalog, Model, Rates, Tariff
 from playground.errors import InvalidRequest, UnknownModel
 from playground.money import from_picousd, to_picousd, token_cost
-from playground.sizes import Size
+from playground.size import Size
 from playground.tokens import Count
 from playground.values import (
     BUCKETS,

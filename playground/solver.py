@@ -18,7 +18,7 @@ from typing import Any, Literal
 from playground import catalog, money, pricing, tokens
 from playground.catalog import Model, Rates
 from playground.errors import InvalidRequest, UnknownPrice
-from playground.sizes import Size, all_sizes
+from playground.size import Size, all_sizes
 from playground.values import ImageRequest, Tier
 
 Sort = Literal["pixels", "dollars", "tokens"]

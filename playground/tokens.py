@@ -21,7 +21,7 @@ from typing import Any
 
 from playground.catalog import Model, VisionRule
 from playground.errors import InvalidRequest
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import Source, TokenRange
 
 # A provider adds a few tokens of its own around a prompt.

@@ -21,7 +21,7 @@ from typing import Any, Literal, Self, cast
 
 from playground import money, render
 from playground.errors import InvalidRequest
-from playground.sizes import Size
+from playground.size import Size
 
 Tier = Literal["standard", "flex", "batch", "priority"]
 Quality = Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"]

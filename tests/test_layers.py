@@ -16,7 +16,7 @@ PACKAGE = ROOT / "playground"
 # Row by row, the top row first; CONTRIBUTING.md shows the same table with reasons.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors", "money", "failpoints"),
-    ("sizes", "render"),
+    ("size", "render"),
     ("values",),
     ("catalog", "captions", "tokens", "pricing", "solver"),
     ("photos", "provider", "store"),
@@ -155,7 +155,7 @@ def test_every_library_with_a_home_is_declared_once_in_pyproject():
 @pytest.mark.parametrize(
     ("module", "source", "complaint"),
     [
-        ("money", "from playground import sizes", "which is not above it"),
+        ("money", "from playground import size", "which is not above it"),
         ("values", "from playground.pricing import quote", "which is not above it"),
         ("pricing", "def f():\n    import playground.store", "which is not above it"),
         ("store.files", "from playground.photos import sniff", "which is not above it"),
@@ -169,7 +169,7 @@ def test_every_library_with_a_home_is_declared_once_in_pyproject():
     ],
 )
 def test_a_wrong_import_is_found(module, source, complaint):
-    modules = {"money", "sizes", "values", "pricing", "store", "store.files", "store.ledger"}
+    modules = {"money", "size", "values", "pricing", "store", "store.files", "store.ledger"}
     modules |= {"photos", "provider", "provider.client", "runner", "state", "state.gallery"}
     modules |= {"widgets", "widgets.gallery", "serve", "cli"}
     found = complaints(source, module, modules)

@@ -9,15 +9,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
 from playground import failpoints
 from playground.errors import GalleryProblem, SpendingRefused, UnknownPrice
-from playground.sizes import Size
+from playground.size import Size
 from playground.store import Attempt, Caps, Gallery, NewImage
 from playground.values import (
     CaptionRequest,
@@ -387,31 +388,87 @@ def test_many_threads_never_exceed_the_cap(gallery: Gallery, reserve: Reserve) -
     assert [f for f in gallery.verify() if f.level == "error"] == []
 
 
-def test_a_refused_job_leaves_the_others_of_its_transaction_alone(
-    folder_gallery: Gallery, reserve: Reserve
-) -> None:
-    """Jobs of several threads share a commit; one that is refused takes nothing with it."""
+def while_others_wait(
+    gallery: Gallery, jobs: list[Callable[[], Any]], first: Callable[[], None]
+) -> list[Future[Any]]:
+    """Runs `first` inside a transaction while all of `jobs` queue up behind it."""
+    database: Any = gallery._database
     inside, go = threading.Event(), threading.Event()
 
     def slow(_connection: Any) -> None:
         inside.set()
         go.wait()
+        first()
 
-    with ThreadPoolExecutor(9) as pool:
-        first = pool.submit(folder_gallery._database.write, slow)
+    with ThreadPoolExecutor(len(jobs) + 1) as pool:
+        futures = [pool.submit(database.write, slow)]
         inside.wait()
-        caps = [Caps(gallery=Decimal("0.04" if number % 2 else "0.001")) for number in range(8)]
-        waiting = [
-            pool.submit(reserve, folder_gallery, "0.01", job=str(number), caps=caps[number])
-            for number in range(8)
-        ]
-        while len(folder_gallery._database._queue) < 8:
+        futures += [pool.submit(job) for job in jobs]
+        while len(database._queue) < len(jobs):
             threading.Event().wait(0.001)
         go.set()
-        first.result()
-        refused = [future.exception() for future in waiting]
-    assert [type(error) for error in refused] == [SpendingRefused, type(None)] * 4
+    return futures
+
+
+def test_a_refused_job_leaves_the_others_of_its_transaction_alone(
+    folder_gallery: Gallery, reserve: Reserve
+) -> None:
+    """Jobs of several threads share a commit; one that is refused takes nothing with it."""
+    caps = [Caps(gallery=Decimal("0.04" if number % 2 else "0.001")) for number in range(8)]
+    jobs = [
+        partial(reserve, folder_gallery, "0.01", job=str(number), caps=cap)
+        for number, cap in enumerate(caps)
+    ]
+    _, *waiting = while_others_wait(folder_gallery, jobs, lambda: None)
+    kinds = [type(future.exception()) for future in waiting]
+    assert kinds == [SpendingRefused, type(None)] * 4
     assert sums(folder_gallery) == ("0", "0.04")
+
+
+def test_more_waiting_jobs_than_one_transaction_takes_are_all_done(
+    folder_gallery: Gallery, reserve: Reserve
+) -> None:
+    jobs = [partial(reserve, folder_gallery, "0.01", job=str(number)) for number in range(150)]
+    _, *waiting = while_others_wait(folder_gallery, jobs, lambda: None)
+    assert len({future.result().id for future in waiting}) == 150
+    assert sums(folder_gallery) == ("0", "1.5")
+
+
+def test_an_interrupted_thread_takes_no_other_threads_job_with_it(
+    folder_gallery: Gallery, reserve: Reserve
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    jobs = [partial(reserve, folder_gallery, "0.01", job=str(number)) for number in range(5)]
+    interrupted, *waiting = while_others_wait(folder_gallery, jobs, interrupt)
+    assert isinstance(interrupted.exception(), KeyboardInterrupt)
+    assert len({future.result().id for future in waiting}) == 5
+    assert sums(folder_gallery) == ("0", "0.05")
+
+
+def test_a_database_error_in_a_shared_transaction_hits_only_its_own_job(
+    folder_gallery: Gallery, reserve: Reserve
+) -> None:
+    def broken() -> Any:
+        write = folder_gallery._database.write
+        return write(lambda connection: connection.exec_driver_sql("INSERT INTO nothing"))
+
+    jobs = [partial(reserve, folder_gallery, "0.01", job=str(number)) for number in range(4)]
+    _, *waiting = while_others_wait(folder_gallery, [*jobs[:2], broken, *jobs[2:]], lambda: None)
+    kinds = [type(future.exception()) for future in waiting]
+    assert kinds == [type(None)] * 2 + [GalleryProblem] + [type(None)] * 2
+    assert sums(folder_gallery) == ("0", "0.04")
+
+
+def test_a_closed_gallery_buys_nothing(place: Any, reserve: Reserve) -> None:
+    with place.open() as gallery:
+        reserve(gallery)
+    with pytest.raises(GalleryProblem, match="was closed"):
+        reserve(gallery)
+    with pytest.raises(GalleryProblem, match="was closed"):
+        gallery.search()
+    gallery.close()
 
 
 BUY = """
@@ -576,6 +633,23 @@ def test_closing_a_gallery_ends_its_lease(
         left = reserve(first)
         assert gallery.ledger.dead_attempts() == []
     assert [one.id for one in gallery.ledger.dead_attempts()] == [left.id]
+
+
+def test_marks_of_processes_that_ended_clean_are_tidied_away(
+    folder_place: Any, reserve: Reserve
+) -> None:
+    spool = folder_place.folder / "spool"
+    with folder_place.open() as first:
+        left = reserve(first)
+        first.ledger.sent(left.id)
+    (log,) = spool.glob("*.sent")
+    with folder_place.open() as second:
+        reserve(second, job="second")
+        assert log.exists()  # its attempt is still open
+        second.ledger.unknown(left.id, Unknown("died", "the program ended"))
+    with folder_place.open() as third:
+        reserve(third, job="third")
+        assert not log.exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

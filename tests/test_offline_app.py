@@ -18,7 +18,7 @@ from playground.provider.offline.app import OfflineApp
 from playground.provider.offline.faults import FAULTS, MIX10, Faults
 from playground.provider.offline.limits import Limits, duration
 from playground.provider.offline.wire import ApiError, Call, Pause, Reply
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import CaptionRequest, Photo
 
 PHOTO = draw.picture(draw.Wanted("lake", Size(320, 240), output_format="jpeg"))

@@ -18,7 +18,7 @@ from playground.provider.offline.describe import BadPicture, measure, say, tags
 from playground.provider.offline.draw import Wanted
 from playground.provider.offline.fill import instance
 from playground.provider.offline.palettes import palette_of, scene_of, words_of
-from playground.sizes import Size
+from playground.size import Size
 
 SMALL = Size(320, 240)
 PROMPTS = (

@@ -15,7 +15,7 @@ import pytest
 from playground.provider.connect import connect
 from playground.provider.offline import draw
 from playground.provider.offline.server import serve
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import (
     Captioned,
     CaptionRequest,

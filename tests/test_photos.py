@@ -26,7 +26,7 @@ from playground import photos
 from playground.errors import PhotoProblem
 from playground.photos import header, pool
 from playground.photos.strip import strip
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import CaptionRequest, EditRequest, ImageRequest, Photo
 
 CANARY = "CANARY-7f3a"

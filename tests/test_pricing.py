@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from playground import catalog, pricing, tokens
 from playground.errors import InvalidRequest, UnknownModel
-from playground.sizes import Size, all_sizes
+from playground.size import Size, all_sizes
 from playground.values import (
     BUCKETS,
     CaptionRequest,

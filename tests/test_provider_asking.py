@@ -16,7 +16,7 @@ import pytest
 from playground.errors import InvalidRequest
 from playground.provider.asking import caption_fields, edit_fields, image_fields, is_strict
 from playground.provider.outcomes import read_spool
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import CaptionRequest, EditRequest, Generated, ImageRequest, Photo, Upload
 
 PHOTO = Upload(b"\xff\xd8\xff", "jpeg", Size(10, 10))

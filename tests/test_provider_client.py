@@ -17,7 +17,7 @@ from playground.provider.client import Client
 from playground.provider.offline import draw
 from playground.provider.offline.app import OfflineApp
 from playground.provider.outcomes import read_spool
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import (
     Captioned,
     CaptionRequest,

@@ -15,7 +15,7 @@ from playground.provider.outcomes import parse
 from playground.provider.refusals import retry_after_seconds
 from playground.provider.stream import EventReader, Unreadable, decode, loads
 from playground.provider.usage import NoUsage, caption_usage, image_usage
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import (
     Captioned,
     CaptionRequest,
@@ -23,6 +23,7 @@ from playground.values import (
     Failed,
     Generated,
     ImageRequest,
+    Outcome,
     Photo,
     Unknown,
     Usage,
@@ -346,8 +347,8 @@ def test_no_json_makes_the_reader_fail(document: Any) -> None:
     body = json.dumps(document).encode()
     for request in (IMAGE, EDIT, CAPTION, CHAT):
         for status in (200, 400, 429, 500):
-            parse(request, status, HEADERS, body)
-        parse(request, 200, STREAM, b"data: " + body + b"\n\n")
+            assert isinstance(parse(request, status, HEADERS, body), Outcome)
+        assert isinstance(parse(request, 200, STREAM, b"data: " + body + b"\n\n"), Outcome)
 
 
 def test_a_stream_of_other_line_ends_and_comments_is_read() -> None:

@@ -13,7 +13,7 @@ from playground.provider.connect import connect
 from playground.provider.offline import draw
 from playground.provider.offline.server import serve
 from playground.provider.redact import REMOVED, Scrubber, removable, without_secrets
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import CaptionRequest, ImageRequest, Photo, Upload
 
 KEY = "sk-CANARY0123456789abcdefghijklmnop"

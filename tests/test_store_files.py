@@ -19,7 +19,7 @@ import pytest
 
 from playground import failpoints
 from playground.errors import GalleryProblem, SpendingRefused
-from playground.sizes import Size
+from playground.size import Size
 from playground.store import Attempt, Gallery, NewImage
 from playground.store.files import name_of
 from playground.values import Photo, Receipt, Usage
@@ -114,7 +114,7 @@ def test_an_error_while_writing_leaves_nothing_behind(folder_gallery: Gallery) -
 SAVE = """
 import datetime as dt, socket, sys
 from decimal import Decimal
-from playground.sizes import Size
+from playground.size import Size
 from playground.store import Gallery, NewImage
 from playground.values import ImageRequest, Quote, Receipt, Usage
 cost = Decimal("0.004")

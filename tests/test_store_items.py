@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from playground.errors import GalleryProblem, InvalidRequest
-from playground.sizes import Size
+from playground.size import Size
 from playground.store import SORTS, Attempt, Gallery, NewCaption, NewImage, Where
 from playground.values import (
     CaptionRequest,

@@ -102,6 +102,8 @@ def test_the_place_comes_from_the_settings(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(GalleryProblem) as problem:
         Gallery("postgresql://me:sk-CANARY@/none?host=/nowhere", files=tmp_path)
     assert "sk-CANARY" not in str(problem.value)
+    with pytest.raises(GalleryProblem, match="not mysql://"):
+        Gallery("mysql://host/name")
 
 
 # -- C8: journal modes -----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground import catalog, tokens
-from playground.sizes import Size
+from playground.size import Size
 
 
 def test_the_packaged_vocabulary_is_the_published_one():

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from playground import catalog, pricing, tokens
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import ImageRequest, Usage
 
 GOLDEN = Path(__file__).parent / "golden" / "vectors.json"

@@ -14,7 +14,7 @@ from playground import money
 from playground.catalog import Rates
 from playground.errors import InvalidRequest
 from playground.render import printable
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import DETAILS, TASKS, TIERS
 
 _F = TypeVar("_F", bound=Callable[..., Any])

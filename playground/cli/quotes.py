@@ -13,7 +13,7 @@ import click
 from playground import money, pricing, render
 from playground.cli import options
 from playground.errors import InvalidRequest, PhotoProblem
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import CaptionRequest, EditRequest, ImageRequest, Photo, Quote
 
 

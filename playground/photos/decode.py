@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from playground.photos import files, pool
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import Photo, Upload
 
 SENT: tuple[str, ...] = ("jpeg", "png", "webp")

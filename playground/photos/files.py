@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from playground.errors import PhotoProblem
 from playground.photos import header, pool
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import CaptionRequest, EditRequest, Photo, PhotoLike, Request
 
 # 8192 x 8192: more than any phone makes, and what one decoder can hold in its 1 GiB.

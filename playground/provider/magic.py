@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from playground.sizes import Size
+from playground.size import Size
 
 PNG = b"\x89PNG\r\n\x1a\n"
 _OTHER = (

@@ -13,7 +13,7 @@ from playground.errors import InvalidRequest
 from playground.pricing import total_quote
 from playground.runner.gate import quote_or_refuse
 from playground.runner.results import Problem
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import CaptionRequest, Photo, Quote
 
 if TYPE_CHECKING:

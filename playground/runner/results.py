@@ -10,7 +10,7 @@ from typing import Any
 
 from playground import money
 from playground.pricing import Bill
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import (
     Captioned,
     Failed,

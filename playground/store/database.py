@@ -1,9 +1,9 @@
-"""Connections and transactions, on SQLite (one file) or PostgreSQL (a URL).
+"""Connections and transactions: what every database offers, and SQLite in one file.
 
-Both offer the same two things: `read()`, a consistent view, and `write(job)`, which runs
-`job(connection)` in one durable transaction and returns its result. When `write` returns, the
-change survives a power cut. A job may run twice (after a full disk or a deadlock) and on another
-thread, so it only uses its connection.
+PostgreSQL (`postgres.py`) and SQLite offer the same two things: `read()`, a consistent view, and
+`write(job)`, which runs `job(connection)` in one durable transaction and returns its result. When
+`write` returns, the change survives a power cut. A job may run twice (after a full disk or a
+deadlock) and on another thread, so it only uses its connection.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.pool import QueuePool
 
 from playground.errors import GalleryProblem
@@ -29,6 +28,7 @@ from playground.errors import GalleryProblem
 T = TypeVar("T")
 Job = Callable[[sa.Connection], T]
 BUSY_TIMEOUT_SECONDS = 30.0
+CLOSED = "The gallery was closed; open it again."
 _BATCH = 64
 _DATABASE_ERRORS = (sa.exc.DBAPIError, sqlite3.Error)
 
@@ -121,6 +121,11 @@ class _Ticket:
         self.result, self.error, self.done = result, error, True
 
 
+def _finish(batch: list[_Ticket], outcomes: list[tuple[Any, BaseException | None]]) -> None:
+    for ticket, (result, failure) in zip(batch, outcomes, strict=True):
+        ticket.finish(result, failure)
+
+
 class SqliteDatabase:
     """One SQLite file. Jobs that wait at the same time share one transaction (group commit).
 
@@ -149,6 +154,7 @@ class SqliteDatabase:
         self.path = path
         self.read_only = read_only
         self.version = version
+        self._closed = False
         self.journal_mode = journal_mode(version, network=network)
         self._immutable = immutable
         self._on_full = on_full
@@ -169,7 +175,9 @@ class SqliteDatabase:
         self._queue: deque[_Ticket] = deque()
         self._writer: sa.Connection | None = None
 
-    def _check_fork(self) -> None:
+    def _check(self) -> None:
+        if self._closed:
+            raise GalleryProblem(CLOSED)
         # SQLite connections must not cross a fork: the child leaves them alone and opens its own.
         if os.getpid() != self._pid:
             self._engine.dispose(close=False)
@@ -226,7 +234,7 @@ class SqliteDatabase:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection that sees one consistent state; keep it short, it delays writers."""
-        self._check_fork()
+        self._check()
         try:
             with self._engine.connect() as connection:
                 raw = _raw(connection)
@@ -243,12 +251,12 @@ class SqliteDatabase:
         """Run `job` in one durable transaction, perhaps together with other threads' jobs."""
         if self.read_only:
             raise GalleryProblem(self.read_only)
-        self._check_fork()
+        self._check()
         ticket = _Ticket(job)
         self._queue.append(ticket)
         try:
             with self._turn:
-                if not ticket.done:
+                while not ticket.done:
                     self._lead()
         except BaseException:
             # Interrupted while waiting or leading: a job not begun is withdrawn.
@@ -274,50 +282,59 @@ class SqliteDatabase:
         """Run a batch in one transaction; False when it must be run one by one instead."""
         alone = len(batch) == 1
         outcomes: list[tuple[Any, BaseException | None]] = []
-        raw = None
+        raw, committing = None, False
         try:
             if self._writer is None:
                 self._writer = self._engine.connect()
             raw = _raw(self._writer)
             raw.execute("BEGIN IMMEDIATE")
-            for ticket in batch:
-                if not alone:
-                    raw.execute("SAVEPOINT job")
-                try:
-                    outcomes.append((ticket.job(self._writer), None))
-                except Exception as error:
-                    if alone or isinstance(error, _DATABASE_ERRORS) or not raw.in_transaction:
-                        raise
-                    raw.execute("ROLLBACK TO job")
-                    outcomes.append((None, error))
-                if not alone:
-                    raw.execute("RELEASE job")
+            outcomes += [self._run(ticket, raw, alone=alone) for ticket in batch]
+            committing = True
             raw.execute("COMMIT")
         except BaseException as error:
+            if not isinstance(error, Exception):
+                if raw is not None and committing and not raw.in_transaction:
+                    _finish(batch, outcomes)  # Ctrl-C arrived right after the commit
+                elif raw is not None and raw.in_transaction:
+                    raw.execute("ROLLBACK")
+                raise
             if raw is not None and raw.in_transaction:
                 raw.execute("ROLLBACK")
-            if not isinstance(error, Exception):
-                raise
             if not alone:
                 return False
             full = isinstance(error, _DATABASE_ERRORS) and _is_full(error)
             if again and full and self._on_full():
                 return self._attempt(batch, again=False)
+            told: Exception = error
             if isinstance(error, _DATABASE_ERRORS):
-                problem = explain(error, str(self.path))
-                problem.__cause__ = error
-                batch[0].finish(error=problem)
-            else:
-                batch[0].finish(error=error)
-            return True
-        for ticket, (result, failure) in zip(batch, outcomes, strict=True):
-            ticket.finish(result, failure)
+                told = explain(error, str(self.path))
+                told.__cause__ = error
+            outcomes = [(None, told)]
+        _finish(batch, outcomes)
         return True
+
+    def _run(
+        self, ticket: _Ticket, raw: sqlite3.Connection, *, alone: bool
+    ) -> tuple[Any, BaseException | None]:
+        """One job; when it shares the transaction, its own error undoes only itself."""
+        assert self._writer is not None
+        if alone:
+            return ticket.job(self._writer), None
+        raw.execute("SAVEPOINT job")
+        try:
+            result, failure = ticket.job(self._writer), None
+        except Exception as error:
+            if isinstance(error, _DATABASE_ERRORS) or not raw.in_transaction:
+                raise
+            raw.execute("ROLLBACK TO job")
+            result, failure = None, error
+        raw.execute("RELEASE job")
+        return result, failure
 
     @contextmanager
     def raw(self) -> Iterator[sqlite3.Connection]:
         """The driver's own connection, outside any transaction (backup, checks)."""
-        self._check_fork()
+        self._check()
         try:
             with self._engine.connect() as connection:
                 yield _raw(connection)
@@ -326,9 +343,10 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Close all connections; the last one out tidies the planner's statistics."""
-        if os.getpid() != self._pid:
+        if os.getpid() != self._pid or self._closed:
             return
         with self._turn:
+            self._closed = True
             if self._writer is not None:
                 try:
                     _raw(self._writer).execute("PRAGMA analysis_limit=400")
@@ -346,77 +364,3 @@ _inherited: list[sa.Connection] = []
 
 def _raw(connection: sa.Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.dbapi_connection)
-
-
-class PostgresDatabase:
-    """A PostgreSQL database by URL (driver: psycopg 3). Rows are locked, jobs run side by side."""
-
-    dialect = "postgresql"
-
-    def __init__(self, url: str, *, read_only: str = "") -> None:
-        """Connect to `url` (postgresql://user:password@host/name).
-
-        Raises:
-            GalleryProblem: when the driver is missing or the server cannot be reached.
-        """
-        self.read_only = read_only
-        try:
-            self._url = sa.make_url(url).set(drivername="postgresql+psycopg")
-            shown = self._url.set(drivername="postgresql")
-            self.name = shown.render_as_string(hide_password=True)
-            self._start()
-        except ModuleNotFoundError as error:
-            msg = "PostgreSQL needs the driver psycopg: pip install 'halfpenny[postgres]'"
-            raise GalleryProblem(msg) from error
-        except sa.exc.ArgumentError as error:
-            msg = "the gallery's address is not a URL like postgresql://user@host/name"
-            raise GalleryProblem(msg) from error
-
-    def _start(self) -> None:
-        self._pid = os.getpid()
-        self._engine = sa.create_engine(
-            self._url, pool_size=4, max_overflow=60, pool_use_lifo=True, pool_pre_ping=True
-        )
-
-        @event.listens_for(self._engine, "connect")
-        def durable(connection: Any, _record: Any) -> None:
-            connection.autocommit = True
-            connection.execute("SET synchronous_commit TO on")
-            connection.execute("SET lock_timeout TO '30s'")
-            connection.autocommit = False
-
-    def _check_fork(self) -> None:
-        if os.getpid() != self._pid:
-            self._engine.dispose(close=False)
-            self._start()
-
-    @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """A connection that sees one consistent state."""
-        self._check_fork()
-        try:
-            with self._engine.connect().execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            ) as connection:
-                yield connection
-        except sa.exc.DBAPIError as error:
-            raise explain(error, self.name) from error
-
-    def write(self, job: Job[T]) -> T:
-        """Run `job` in one durable transaction; deadlocks and lost races are tried again."""
-        if self.read_only:
-            raise GalleryProblem(self.read_only)
-        self._check_fork()
-        for tries_left in (4, 3, 2, 1, 0):
-            try:
-                with self._engine.begin() as connection:
-                    return job(connection)
-            except sa.exc.DBAPIError as error:
-                lost_race = getattr(error.orig, "sqlstate", None) in {"40001", "40P01"}
-                if not (lost_race and tries_left):
-                    raise explain(error, self.name) from error
-        raise AssertionError("unreachable")
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose(close=os.getpid() == self._pid)

@@ -119,6 +119,7 @@ class Disk:
         self.folder = folder
         self.ballast = folder / "ballast"
         self._wanted = keep_free_bytes
+        self._dropped = False
 
     def low(self, answers_on_the_way: int = 0) -> str:
         """Why nothing new should be bought, or "": the disk must hold what is on its way too."""
@@ -128,6 +129,8 @@ class Disk:
             keep = min(KEEP_FREE_BYTES, usage.total // KEEP_FREE_SHARE)
         keep += answers_on_the_way * min(_PER_ANSWER_BYTES, usage.total // 400)
         if usage.free >= keep:
+            if self._dropped:
+                self.lay_ballast()
             return ""
         return (
             f"The disk with the gallery {self.folder} is nearly full: {usage.free / _MIB:,.1f} MiB "
@@ -138,6 +141,7 @@ class Disk:
     def lay_ballast(self) -> None:
         """Write the ballast if it is missing and there is ample room for it."""
         usage = shutil.disk_usage(self.folder)
+        self._dropped = False
         size = min(BALLAST_BYTES, usage.total // 100)
         if self.ballast.exists() or usage.free < 4 * size:
             return
@@ -159,4 +163,5 @@ class Disk:
             self.ballast.unlink()
         except OSError:
             return False
+        self._dropped = True
         return True

@@ -82,6 +82,7 @@ class FolderOriginals:
         # Same name, same bytes: unless the file was damaged, there is nothing to do.
         with contextlib.suppress(OSError):
             if final.stat().st_size == len(data) and final.read_bytes() == data:
+                disk.sync_folder(final.parent)  # whoever wrote it may have died before
                 return
         try:
             self._write(final, data)

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from playground.sizes import Size
+from playground.size import Size
 from playground.store.records import clean
 from playground.values import CaptionRequest, EditRequest, ImageRequest, Photo, Request
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import sqlalchemy as sa
 
 from playground.errors import GalleryProblem, InvalidRequest
-from playground.sizes import Size
+from playground.size import Size
 from playground.store import edits, facets, files, items, opening, results, schema, upkeep
 from playground.store.ledger import Ledger, steady_seconds
 from playground.store.records import Finding, Page, Sort, Where, clean, microseconds
@@ -64,8 +64,12 @@ class Gallery:
         place = location or os.environ.get("PLAYGROUND_GALLERY") or DEFAULT_FOLDER
         files = files or os.environ.get("PLAYGROUND_FILES")
         self._clock = clock or _utc_now
-        if str(place).startswith(("postgresql:", "postgres:")):
-            url = str(place).replace("postgres:", "postgresql:", 1)
+        if "://" in str(place):
+            url = str(place)
+            if not url.startswith("postgres"):
+                msg = f"A gallery is a folder or a postgresql:// URL, not {url.partition('://')[0]}://"
+                raise GalleryProblem(msg)
+            url = url.replace("postgres://", "postgresql://", 1)
             self._opened = opening.open_url(
                 url, files, read_only=read_only, clock=self._clock, keep_free_bytes=keep_free_bytes
             )

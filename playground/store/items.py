@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from playground import money
 from playground.errors import GalleryProblem, InvalidRequest
-from playground.sizes import Size
+from playground.size import Size
 from playground.store import schema, search
 from playground.store.records import SORTS, Page, Sort, Where, known_moment, microseconds, moment
 from playground.values import Caption, GalleryItem, Usage

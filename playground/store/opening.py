@@ -17,8 +17,9 @@ import sqlalchemy as sa
 
 from playground.errors import GalleryProblem
 from playground.store import disk, migrations, schema
-from playground.store.database import Database, PostgresDatabase, SqliteDatabase
+from playground.store.database import Database, SqliteDatabase
 from playground.store.files import FolderOriginals, Originals, RemoteOriginals
+from playground.store.postgres import PostgresDatabase
 from playground.store.records import microseconds
 
 DATABASE = "gallery.db"

@@ -14,7 +14,7 @@ from typing import Any, Literal, cast, get_args
 
 from playground import money
 from playground.errors import InvalidRequest
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import Bucket, GalleryItem, Request, Task, Tier, Usage
 
 State = Literal["reserved", "sent", "settled", "released", "unknown", "overrun"]

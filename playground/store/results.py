@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from playground.sizes import Size
+from playground.size import Size
 from playground.store import items, schema, search
 from playground.store.records import NewCaption, clean, clean_tags
 

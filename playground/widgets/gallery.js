@@ -103,8 +103,13 @@ class GalleryPage {
     this.root = root;
     this.build();
     this.followTheme();
-    this.resized = new ResizeObserver(() => this.layOut());
-    this.resized.observe(this.grid);
+    this.resized = new ResizeObserver(() => {
+      const width = this.root.clientWidth;
+      this.root.classList.toggle("hp-narrow", width < 860);
+      this.root.classList.toggle("hp-tiny", width < 540);
+      this.layOut();
+    });
+    this.resized.observe(this.root);
     this.listener = (message, buffers) => this.receive(message, buffers);
     model.on("msg:custom", this.listener);
     this.send({ do: "open" });
@@ -298,7 +303,6 @@ class GalleryPage {
   }
 
   showNothing(page) {
-    const words = ["wizard", "tag", "sea"];
     if (page.empty) {
       const line = (text) => el("pre", {}, text);
       this.nothing.replaceChildren(
@@ -310,11 +314,11 @@ class GalleryPage {
         el("p", {}, "Or fill a gallery with samples:"), line("make demo"));
       return;
     }
-    const tried = this.head?.facets?.tags?.slice(0, 3).map((tag) => tag.value) ?? words;
+    const tried = this.head?.facets?.tags?.slice(0, 3).map((tag) => tag.value) ?? [];
     this.nothing.replaceChildren(
       el("h2", {}, this.ask.query ? `Nothing matches “${this.ask.query}”` : "Nothing matches these filters"),
       el("p", {}, "Search reads prompts, captions, notes, titles, tags and file names."),
-      tried.length > 0 && el("p", {}, "Try ", ...tried.flatMap((word, n) => [n ? " · " : "", el("button", { type: "button", class: "hp-link", onclick: () => this.ask_(word) }, word)])),
+      tried.length > 0 && el("p", {}, "Try ", ...tried.flatMap((word, n) => [n ? " · " : "", el("button", { type: "button", class: "hp-link", onclick: () => this.askFor(word) }, word)])),
       el("button", { type: "button", class: "hp-button", onclick: () => this.clear() }, "Show everything"));
   }
 
@@ -325,10 +329,13 @@ class GalleryPage {
     if (this.open && this.panelStatus) {
       this.status(message.text, "bad");
       if (message.changes) this.panelStatus.append(" ", this.retry("Try again", message.changes));
-    } else {
-      this.alert.replaceChildren(message.text);
-      this.alert.hidden = false;
-    }
+    } else this.say(message.text);
+  }
+
+  say(text, kind = "") {
+    this.alert.className = `hp-alert ${kind}`;
+    this.alert.replaceChildren(text);
+    this.alert.hidden = false;
   }
 
   // ---------------------------------------------------------------- search and filters
@@ -342,7 +349,7 @@ class GalleryPage {
     this.send({ do: "search", sequence: this.sequence, ...this.ask });
   }
 
-  ask_(word) {
+  askFor(word) {
     this.search.value = word;
     this.ask.where = {};
     this.searchNow();
@@ -553,10 +560,7 @@ class GalleryPage {
 
   help() {
     if (this.dialog.open) this.helpBox.hidden = !this.helpBox.hidden;
-    else {
-      this.alert.hidden = !this.alert.hidden;
-      this.alert.replaceChildren("Keys: / search · arrows move · Enter open · 0–5 stars · Esc close");
-    }
+    else this.say("Keys: / search · arrows move · Enter open · 0–5 stars · Esc close", "hp-hint");
   }
 
   panel(item) {

@@ -31,7 +31,7 @@ from playground.provider.offline.canvas import Canvas
 from playground.provider.offline.kept import Kept
 from playground.provider.offline.palettes import Palette, palette_of, scene_of, words_of
 from playground.provider.offline.scenes import paint
-from playground.sizes import Size
+from playground.size import Size
 
 _WORK_PIXELS = 1_500_000
 _SMOOTHING = 1.35

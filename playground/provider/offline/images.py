@@ -17,7 +17,7 @@ from playground.provider.offline import draw
 from playground.provider.offline.forms import Form, bad, choice, flag, read, refuse_unknown, whole
 from playground.provider.offline.models import image_model
 from playground.provider.offline.wire import Answer, Call, Pause
-from playground.sizes import Size
+from playground.size import Size
 from playground.values import Usage
 
 _COMMON = {

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.errors import InvalidRequest
-from playground.sizes import Size, SizeRules, all_sizes
+from playground.size import Size, SizeRules, all_sizes
 
 FREE = SizeRules()
 edges = st.integers(1, 5000)
