@@ -46,15 +46,21 @@ _HEADERS = {
     ),
     "Referrer-Policy": "same-origin",
 }
-# The child ends when its standard input does, so no server outlives a parent that was killed.
+# The child ends when its standard input does, so no server outlives a parent that was killed, and
+# takes its private folder along.
 _CHILD = """
-import os, runpy, signal, sys, threading
+import os, runpy, shutil, signal, sys, threading
+home, module = sys.argv[1:3]
+del sys.argv[1:3]
 def watch():
     while os.read(0, 64):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 threading.Thread(target=watch, daemon=True).start()
-runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+try:
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+finally:
+    shutil.rmtree(home, ignore_errors=True)
 """
 
 
@@ -157,7 +163,7 @@ def voila(
         (home / "voila.json").write_text(json.dumps(config), encoding="utf-8")
         inside = page_environment(environ, gallery, home)
         arguments = ["voila", str(root / "gallery.ipynb")]
-        with _running(arguments, inside, home, chosen, "The gallery page") as process:
+        with _running(arguments, inside, home, chosen, "The gallery page", cwd=home) as process:
             yield f"http://127.0.0.1:{chosen}/?token={token}", process
 
 
@@ -195,7 +201,7 @@ def jupyterlab(
         location = inside.get("PLAYGROUND_GALLERY", "gallery")
         inside["PLAYGROUND_GALLERY"] = _absolute(location)
         arguments = ["jupyterlab", f"--config={home / 'jupyter_config.json'}"]
-        with _running(arguments, inside, None, chosen, "JupyterLab") as process:
+        with _running(arguments, inside, home, chosen, "JupyterLab") as process:
             yield f"http://127.0.0.1:{chosen}/lab?token={token}", process
 
 
@@ -282,18 +288,20 @@ def _free(port: int) -> bool:
 def _running(
     arguments: list[str],
     environ: Mapping[str, str],
-    folder: Path | None,
+    home: Path,
     port: int,
     what: str,
+    *,
+    cwd: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A server process that answers on `port`; stopped, with its kernels, at the end."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-            [sys.executable, "-c", _CHILD, *arguments],
+            [sys.executable, "-c", _CHILD, str(home), *arguments],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            cwd=folder,
+            cwd=cwd,
             env=dict(environ),
             start_new_session=True,  # Ctrl-C reaches this process, which then stops the child
         )

@@ -237,9 +237,9 @@ def test_nothing_is_left_running_when_the_command_ends(owner, sent, tmp_path):
     owner.send_signal(sent)
     owner.wait(30)
     wait_until(lambda: not any(alive(pid) for pid in below))
+    assert list(tmp_path.glob("halfpenny-*")) == []
     if sent == signal.SIGINT:
         assert owner.returncode == 0
-        assert list(tmp_path.glob("halfpenny-*")) == []
 
 
 def test_a_taken_address_is_no_traceback_for_the_notebooks_server():
