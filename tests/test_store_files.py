@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -21,6 +21,7 @@ from playground import failpoints
 from playground.errors import GalleryProblem, SpendingRefused
 from playground.size import Size
 from playground.store import Attempt, Gallery, NewImage
+from playground.store.disk import Disk
 from playground.store.files import name_of
 from playground.values import Photo, Receipt, Usage
 
@@ -280,6 +281,32 @@ def test_a_full_disk_is_told_before_the_database_fails(
             reserve(gallery)
         assert any("nearly full" in f.text and f.level == "warning" for f in gallery.verify())
         assert gallery.ledger.totals().held == 0
+
+
+def test_room_is_kept_for_the_answers_that_can_arrive_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mib = 1024 * 1024
+    for total, free, answers, enough in (
+        (100_000, 201, 0, True),
+        (100_000, 199, 0, False),
+        (100_000, 250, 4, True),
+        (100_000, 250, 8, False),
+        (100_000, 720, 50_000, True),  # a batch has many reserved, few arrive at once
+        (1_000, 51, 0, True),  # a small disk keeps a twentieth
+        (1_000, 49, 0, False),
+    ):
+        usage = (total * mib, (total - free) * mib, free * mib)
+        monkeypatch.setattr(
+            "playground.store.disk.shutil.disk_usage", lambda _, usage=usage: Usage3(*usage)
+        )
+        assert (Disk(tmp_path).low(answers) == "") is enough, (total, free, answers)
+
+
+class Usage3(NamedTuple):
+    total: int
+    used: int
+    free: int
 
 
 def test_a_limit_on_file_sizes_leaves_no_partial_file(tmp_path: Path) -> None:

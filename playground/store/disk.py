@@ -16,6 +16,7 @@ KEEP_FREE_BYTES = 200 * _MIB
 KEEP_FREE_SHARE = 20  # of the disk: one part in
 BALLAST_BYTES = 4 * _MIB
 _PER_ANSWER_BYTES = 8 * _MIB
+_MOST_ANSWERS = 64  # that arrive at a time; a batch may have thousands reserved
 _NETWORK = {
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "ncpfs",
     "vboxsf", "virtiofs", "prl_fs", "drvfs", "davfs",
@@ -127,7 +128,8 @@ class Disk:
         keep = self._wanted
         if keep is None:
             keep = min(KEEP_FREE_BYTES, usage.total // KEEP_FREE_SHARE)
-        keep += answers_on_the_way * min(_PER_ANSWER_BYTES, usage.total // 400)
+        answers = min(answers_on_the_way, _MOST_ANSWERS)
+        keep += answers * min(_PER_ANSWER_BYTES, usage.total // 400)
         if usage.free >= keep:
             if self._dropped:
                 self.lay_ballast()

@@ -47,6 +47,9 @@ class Originals(Protocol):
     def put(self, name: str, data: bytes) -> None:
         """Store `data` durably under `name`."""
 
+    def adopt(self, name: str, path: Path, data: bytes) -> None:
+        """Keep the file at `path`, whose bytes are `data`, without copying it where possible."""
+
     def get(self, name: str) -> bytes:
         """The bytes, or GalleryProblem when the file is gone."""
 
@@ -121,6 +124,38 @@ class FolderOriginals:
             raise
         disk.sync_folder(final.parent)
         failpoints.hit("post_rename")
+
+    def adopt(self, name: str, path: Path, data: bytes) -> None:
+        """Keep a photo of the owner's archive: as a second name of the same file, else a copy.
+
+        A second name (hard link) takes no room, which for an archive matters: nothing is
+        written to the file itself. Whoever later changes that file *in place* changes what the
+        gallery has too (`verify(full=True)` tells); programs that write a new file do not.
+
+        Raises:
+            GalleryProblem: as `put`.
+        """
+        final = self.folder / name
+        try:
+            if final.stat().st_size == len(data):
+                return
+        except OSError:
+            pass
+        temporary = final.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+        try:
+            disk.make_folder(final.parent)
+            os.link(path, temporary, follow_symlinks=False)
+            status = temporary.stat(follow_symlinks=False)
+            known = path.stat()
+            same = (status.st_ino, status.st_size) == (known.st_ino, len(data))
+            if not stat.S_ISREG(status.st_mode) or not same:
+                raise OSError(errno.ESTALE, "changed while it was read")
+            temporary.replace(final)
+            disk.sync_folder(final.parent)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            self.put(name, data)
 
     def get(self, name: str) -> bytes:
         """The bytes, or GalleryProblem when the file is gone."""
@@ -203,6 +238,10 @@ class RemoteOriginals:
             )
             raise GalleryProblem(msg) from error
         failpoints.hit("post_rename")
+
+    def adopt(self, name: str, path: Path, data: bytes) -> None:  # noqa: ARG002  needs no file
+        """Store a copy."""
+        self.put(name, data)
 
     def get(self, name: str) -> bytes:
         """The bytes, or GalleryProblem when the object is gone."""

@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from playground import failpoints, money
 from playground.errors import GalleryProblem, SpendingRefused, UnknownPrice
 from playground.store import attempts, budgets, forms, results, schema
+from playground.store.bulk import Bulk
 from playground.store.database import Database
 from playground.store.disk import Disk
 from playground.store.presence import Presence
@@ -79,6 +80,8 @@ class Ledger:
         self._steady = steady
         self._opened_at = (clock(), steady() if steady else 0.0)
         self._presence = Presence(database, spool, lambda: microseconds(clock()))
+        # The same for many captions at once.
+        self.bulk = Bulk(self)
 
     # -- reserving -----------------------------------------------------------------------------
 

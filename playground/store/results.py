@@ -44,7 +44,7 @@ _NEW_CAPTIONS = {
 _REPLACE_THUMBNAIL = sa.update(schema.thumbnails).where(
     schema.thumbnails.c.sha256 == sa.bindparam("of")
 )
-_ADD_COST = (
+ADD_COST = (
     sa.update(schema.items)
     .where(schema.items.c.seq == sa.bindparam("at"))
     .values(total_cost=schema.items.c.total_cost + sa.bindparam("more"))
@@ -173,5 +173,5 @@ def put_caption(connection: sa.Connection, caption: NewCaption, values: Mapping[
         connection.execute(insert, {**row, "job_key": None})
     link_model(connection, seq, row["model"])
     if row.get("billed"):
-        connection.execute(_ADD_COST, {"at": seq, "more": row["billed"]})
+        connection.execute(ADD_COST, {"at": seq, "more": row["billed"]})
     items.reindex(connection, seq)

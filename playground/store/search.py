@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,6 +148,16 @@ def put(
         connection.execute(_FTS_INSERT, {"seq": seq, **texts})
     else:
         connection.execute(_VECTOR_PUT, {"seq": seq, "folded": _folded(texts)})
+
+
+def put_new(connection: sa.Connection, entries: Sequence[tuple[int, Mapping[str, str]]]) -> None:
+    """Index many items that are not indexed yet."""
+    if connection.dialect.name != "sqlite":
+        for seq, fields in entries:
+            put(connection, seq, fields, new=True)
+        return
+    empty = dict.fromkeys(FIELDS, "")
+    connection.execute(_FTS_INSERT, [{"seq": seq, **empty, **texts} for seq, texts in entries])
 
 
 def _folded(texts: Mapping[str, str]) -> str:
