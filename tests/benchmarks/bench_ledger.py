@@ -20,7 +20,7 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
-from playground.sizes import Size
+from playground.size import Size
 from playground.store import Caps, Gallery, NewImage
 from playground.values import ImageRequest, Quote, Receipt, Usage
 
