@@ -1,5 +1,4 @@
-// The gallery page. Text from the gallery is hostile until shown: it reaches the page through
-// textContent and setAttribute only. Pictures come as bytes over the comm, never as paths.
+// The gallery page. Pictures come as bytes over the comm, never as paths.
 
 const SORTS = [
   ["newest", "Newest first"],
@@ -12,86 +11,12 @@ const GAP = 6; // pixels, as in the style sheet
 const FACETS_SHOWN = 9;
 const KINDS = { image: "Generated", edit: "Edited", photo: "Photographs" };
 const KIND = { image: "generated", edit: "edited", photo: "photograph" };
-const ICONS = {
-  search: "M10.5 10.5 14 14M12 7A5 5 0 1 1 2 7a5 5 0 0 1 10 0Z",
-  close: "M3.5 3.5l9 9m0-9-9 9",
-  previous: "M10 3 5 8l5 5",
-  next: "M6 3l5 5-5 5",
-  filter: "M2 4h12M4 8h8M6.5 12h3",
-  copy: "M6 6h7v7H6zM10 6V3H3v7h3",
-};
-const STAR = "M8 1.6l1.95 4.1 4.45.6-3.25 3.1.8 4.45L8 11.7l-3.95 2.15.8-4.45L1.6 6.3l4.45-.6z";
-const SVG = "http://www.w3.org/2000/svg";
-
-/** An element: properties starting with "on" are listeners, the rest attributes; text is text. */
-function el(tag, properties = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (value === undefined || value === null || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? "" : value);
-  }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
-  return node;
-}
-
-function icon(path, { filled = false, size = 16 } = {}) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("width", size);
-  svg.setAttribute("height", size);
-  svg.setAttribute("aria-hidden", "true");
-  const line = document.createElementNS(SVG, "path");
-  line.setAttribute("d", path);
-  line.setAttribute("fill", filled ? "currentColor" : "none");
-  line.setAttribute("stroke", "currentColor");
-  line.setAttribute("stroke-width", "1.4");
-  line.setAttribute("stroke-linejoin", "round");
-  line.setAttribute("stroke-linecap", "round");
-  svg.append(line);
-  return svg;
-}
-
-/** "$0.00397" with its leading zeros dimmed, so that the digits that matter stand out. */
-function money(text, tag = "span") {
-  const at = text.search(/[1-9]/);
-  if (!text.startsWith("$") || at < 0) return el(tag, { class: "hp-money" }, text);
-  return el(tag, { class: "hp-money" }, el("span", { class: "hp-dim" }, text.slice(0, at)), text.slice(at));
-}
-
-function stars(rating) {
-  const words = rating ? `${rating} of 5 stars` : "not rated";
-  const row = el("span", { class: "hp-stars", role: "img", "aria-label": words });
-  for (let n = 1; n <= 5; n += 1) {
-    const star = icon(STAR, { filled: n <= (rating || 0), size: 13 });
-    star.classList.toggle("hp-off", n > (rating || 0));
-    row.append(star);
-  }
-  return row;
-}
-
-/** The media type by the first bytes: the name of a format is not trusted to label bytes. */
-function blobUrl(buffer) {
-  const bytes = new Uint8Array(buffer.buffer ?? buffer, buffer.byteOffset ?? 0, buffer.byteLength);
-  const type = bytes[0] === 0xff ? "image/jpeg" : bytes[0] === 0x89 ? "image/png" : bytes[0] === 0x52 ? "image/webp" : "application/octet-stream";
-  return URL.createObjectURL(new Blob([bytes], { type }));
-}
-
-function debounce(wait, action) {
-  let timer = 0;
-  const later = (...args) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => action(...args), wait);
-  };
-  later.cancel = () => clearTimeout(timer);
-  return later;
-}
-
-const typing = (target) => target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select") !== null;
-
-class GalleryPage {
+class GalleryPage extends Page {
   constructor(model, root) {
-    this.model = model;
+    super(model, root, "Gallery");
+  }
+
+  prepare() {
     this.cards = [];
     this.ask = { query: "", where: {}, sort: "newest" };
     this.sequence = 0;
@@ -100,52 +25,15 @@ class GalleryPage {
     this.head = null;
     this.waiting = []; // changes on their way to the gallery, the first one sent
     this.pictures = new Map(); // id -> blob URL of the full picture, the last few only
-    this.root = root;
-    this.build();
-    this.followTheme();
-    this.resized = new ResizeObserver(() => {
-      const width = this.root.clientWidth;
-      this.root.classList.toggle("hp-narrow", width < 860);
-      this.root.classList.toggle("hp-tiny", width < 540);
-      this.layOut();
-    });
-    this.resized.observe(this.root);
-    this.listener = (message, buffers) => this.receive(message, buffers);
-    model.on("msg:custom", this.listener);
-    this.send({ do: "open" });
+    this.lost = "No answer from the gallery for ten seconds: the connection may be gone. Reload the page; what was not marked as saved may be lost.";
   }
 
-  send(message) {
-    this.model.send(message);
-    if (message.do === "close") return;
-    this.silence ??= setTimeout(() => {
-      this.silence = null;
-      this.showError({ text: "No answer from the gallery for ten seconds: the connection may be gone. Reload the page; what was not marked as saved may be lost." });
-    }, 10_000);
-  }
-
-  /** Dark or light is read off the page itself: themes and the system both may set it. */
-  followTheme() {
-    const look = () => {
-      const [red, green, blue] = getComputedStyle(this.root).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [255, 255, 255];
-      const dark = red * 0.299 + green * 0.587 + blue * 0.114 < 128;
-      this.root.classList.toggle("hp-dark", dark);
-    };
-    this.watch = new MutationObserver(look);
-    this.watch.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-name", "data-jp-theme-light"] });
-    this.system = matchMedia("(prefers-color-scheme: dark)");
-    this.system.addEventListener("change", look);
-    this.look = look;
-    requestAnimationFrame(look); // the element has no style before it is in the page
-    setTimeout(look, 500);
+  resize() {
+    this.layOut();
   }
 
   dispose() {
-    clearTimeout(this.silence);
-    this.watch.disconnect();
-    this.resized.disconnect();
-    this.system.removeEventListener("change", this.look);
-    this.model.off("msg:custom", this.listener);
+    super.dispose();
     this.cards.forEach((card) => card.url && URL.revokeObjectURL(card.url));
     this.pictures.forEach((url) => URL.revokeObjectURL(url));
     this.dialog.close();
@@ -154,13 +42,6 @@ class GalleryPage {
   // ---------------------------------------------------------------- building
 
   build() {
-    this.root.classList.add("hp");
-    // JupyterLab leaves keys alone below this mark; without it "0" and "5" are its shortcuts.
-    this.root.setAttribute("data-lm-suppress-shortcuts", "true");
-    this.provider = el("span", { class: "hp-provider" });
-    this.spend = el("span", { class: "hp-spend" });
-    this.banner = el("p", { class: "hp-banner", hidden: true });
-    this.alert = el("div", { class: "hp-alert", role: "alert", hidden: true });
     this.search = el("input", {
       type: "search", class: "hp-search", placeholder: "Search prompts, captions, notes, tags",
       "aria-label": "Search prompts, captions, notes, tags and names", autocomplete: "off", spellcheck: "false", maxlength: "300",
@@ -180,11 +61,6 @@ class GalleryPage {
     this.dialog.addEventListener("close", () => this.closed());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     this.root.append(
-      el("header", { class: "hp-head" },
-        el("h1", {}, el("span", { class: "hp-mark", "aria-hidden": "true" }, "½"), "Halfpenny", el("span", { class: "hp-page" }, "Gallery")),
-        el("div", { class: "hp-state" }, this.provider, this.spend)),
-      this.banner,
-      this.alert,
       el("div", { class: "hp-tools" },
         el("label", { class: "hp-searchbox" }, icon(ICONS.search), this.search, el("kbd", { "aria-hidden": "true" }, "/")),
         this.sort, this.filters),
@@ -200,10 +76,8 @@ class GalleryPage {
 
   // ---------------------------------------------------------------- messages
 
-  receive(message, buffers) {
-    clearTimeout(this.silence);
-    this.silence = null;
-    const handlers = {
+  handlers(message, buffers) {
+    return {
       head: () => this.showHead(message),
       page: () => this.showPage(message, buffers),
       detail: () => this.showDetail(message.item),
@@ -212,19 +86,10 @@ class GalleryPage {
       conflict: () => this.showConflict(message),
       error: () => this.showError(message),
     };
-    handlers[message.show]?.();
   }
 
   showHead(head) {
-    this.head = head;
-    this.provider.replaceChildren(el("span", { class: head.offline ? "hp-dot hp-hollow" : "hp-dot", "aria-hidden": "true" }), head.provider);
-    this.spend.replaceChildren(
-      "billed ", money(head.settled),
-      ...(head.held ? [" · held ", money(head.held)] : []),
-      ...(head.samples ? [" · samples ", money(head.samples)] : []),
-      ...(head.cap ? [" · cap ", money(head.cap)] : [" · no cap"]));
-    this.banner.hidden = !head.banner;
-    this.banner.replaceChildren(head.banner || "");
+    super.showHead(head);
     this.showRail(head.facets);
     if (head.shut) this.showError({ text: head.shut });
   }
@@ -330,12 +195,6 @@ class GalleryPage {
       this.status(message.text, "bad");
       if (message.changes) this.panelStatus.append(" ", this.retry("Try again", message.changes));
     } else this.say(message.text);
-  }
-
-  say(text, kind = "") {
-    this.alert.className = `hp-alert ${kind}`;
-    this.alert.replaceChildren(text);
-    this.alert.hidden = false;
   }
 
   // ---------------------------------------------------------------- search and filters
@@ -763,9 +622,4 @@ class GalleryPage {
   }
 }
 
-export default {
-  render({ model, el: root }) {
-    const page = new GalleryPage(model, root);
-    return () => page.dispose();
-  },
-};
+export default pageModule(GalleryPage);

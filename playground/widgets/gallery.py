@@ -8,31 +8,25 @@ with `textContent`.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
-
-import anywidget
 
 from playground import money, pricing, render
 from playground.state.gallery import GalleryState, Head, Opened, Shown, Trouble
 from playground.values import Caption, GalleryItem
-
-_HERE = Path(__file__).parent
-Message = dict[str, Any]
+from playground.widgets.base import Message, PageView, script, style
 
 
-class GalleryView(anywidget.AnyWidget):
+class GalleryView(PageView):
     """The gallery page over its state; display it in JupyterLab or Voilà."""
 
-    _esm = _HERE / "gallery.js"
-    _css = _HERE / "gallery.css"
+    _esm = script("gallery.js")
+    _css = style("gallery.css")
 
     def __init__(self, state: GalleryState) -> None:
         super().__init__()
         self.page = state
-        self._answers: dict[str, Callable[[Message], None]] = {
+        self.answers = {
             "open": lambda _: state.open(),
             "search": self._search,
             "more": lambda message: state.more(int(message["sequence"])),
@@ -46,12 +40,6 @@ class GalleryView(anywidget.AnyWidget):
         state.observe(lambda change: self._show_opened(change["new"]), "opened")
         state.observe(lambda change: self._show_saved(change["new"]), "saved")
         state.observe(lambda change: self._show_trouble(change["new"]), "trouble")
-        self.on_msg(self._receive)
-
-    def _receive(self, _widget: Any, message: Message, _buffers: list[memoryview]) -> None:
-        answer = self._answers.get(str(message.get("do")))
-        if answer is not None:
-            answer(message)
 
     def _search(self, message: Message) -> None:
         self.page.search(
