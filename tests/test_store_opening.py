@@ -363,6 +363,16 @@ def test_originals_of_another_gallery_are_refused(tmp_path: Path) -> None:
 # -- C7: formats ------------------------------------------------------------------------------
 
 
+def test_either_mark_of_a_newer_format_is_believed(folder_gallery):
+    folder = folder_gallery.folder
+    folder_gallery.close()
+    with contextlib.closing(sqlite3.connect(folder / "gallery.db")) as raw:
+        raw.execute(f"PRAGMA user_version = {schema.VERSION + 7}")
+    with Gallery(folder) as gallery:
+        assert "newer version" in gallery.notices[0]
+        assert gallery.read_only
+
+
 def test_a_newer_gallery_opens_for_viewing_and_says_so(
     place: Any, open_gallery: Open, reserve: Reserve
 ) -> None:

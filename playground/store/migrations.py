@@ -73,9 +73,13 @@ def create(connection: sa.Connection, *, gallery_id: str, now_us: int) -> None:
 
 
 def version_of(connection: sa.Connection) -> int:
-    """The schema version of an existing gallery."""
+    """The schema version of an existing gallery: the newer of what its two marks say."""
     query = sa.select(schema.meta.c.value).where(schema.meta.c.key == "schema_version")
-    return int(connection.execute(query).scalar_one())
+    version = int(connection.execute(query).scalar_one())
+    if connection.dialect.name == "sqlite":
+        mark = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        version = max(version, int(mark))
+    return version
 
 
 def migrate(
