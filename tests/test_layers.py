@@ -18,7 +18,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors", "money", "failpoints"),
     ("size", "render"),
     ("values",),
-    ("catalog", "captions", "tokens", "pricing", "solver"),
+    ("catalog", "captions", "tokens", "pricing", "solver", "stats"),
     ("photos", "provider", "store"),
     ("runner", "quoting", "checkup"),
     ("state",),

@@ -7,7 +7,7 @@ Headers are read here in plain Python; every decoder runs in a child with a memo
 (`worker`), because a hostile picture must not end a notebook's kernel.
 """
 
-from playground.photos.decode import SENT, prepare, thumbnail
+from playground.photos.decode import SENT, prepare, thumbnail, unchanged
 from playground.photos.files import (
     MAX_FILE_BYTES,
     MAX_PIXELS,
@@ -18,13 +18,14 @@ from playground.photos.files import (
     scan,
     sniff,
 )
-from playground.photos.pool import WALL_SECONDS
+from playground.photos.pool import WALL_SECONDS, WORKERS
 
 __all__ = [
     "MAX_FILE_BYTES",
     "MAX_PIXELS",
     "SENT",
     "WALL_SECONDS",
+    "WORKERS",
     "measure",
     "measure_many",
     "prepare",
@@ -33,4 +34,5 @@ __all__ = [
     "scan",
     "sniff",
     "thumbnail",
+    "unchanged",
 ]

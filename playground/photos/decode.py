@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, cast
 
-from playground.photos import files, pool
+from playground.photos import files, header, pool
+from playground.photos.strip import strip
 from playground.size import Size
 from playground.values import Photo, Upload
 
+# Where a JPEG's metadata are; a colour profile after that is none that programs write.
+_METADATA_BYTES = 1 << 20
 SENT: tuple[str, ...] = ("jpeg", "png", "webp")
 
 
@@ -51,6 +54,32 @@ def prepare(
     result, made = pool.shared.ask(name, request, data)
     format_ = cast("Literal['jpeg', 'png', 'webp']", str(result["format"]))
     return Upload(made, format_, Size(int(result["width"]), int(result["height"])))
+
+
+def unchanged(photo: Photo, data: bytes, *, resize: int | None = None) -> Upload | None:
+    """A JPEG that may be sent pixel for pixel, without its metadata; None where it must be decoded.
+
+    Nothing is decoded here: the file's structure is read from its first byte to its end marker,
+    and only known parts pass. `prepare` proves in addition that every pixel can be decoded.
+    """
+    if photo.format != "jpeg" or (resize is not None and photo.size.long_px > resize):
+        return None
+    try:
+        read = header.of_bytes(data)
+    except header.BadHeader:
+        return None
+    # A colour profile is dropped with the metadata; only sRGB means the same without one.
+    profile = data.find(b"ICC_PROFILE\0", 0, _METADATA_BYTES)
+    if profile >= 0 and not _calls_itself_srgb(data[profile : profile + 4096]):
+        return None
+    if read is None or read.orientation != 1 or Size(*read.shown) != photo.size:
+        return None
+    plain = strip(data, "jpeg")
+    return None if plain is None else Upload(plain, "jpeg", photo.size)
+
+
+def _calls_itself_srgb(profile: bytes) -> bool:
+    return b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile
 
 
 def thumbnail(data: bytes | Path, *, edge_px: int = 320) -> tuple[bytes, Size]:

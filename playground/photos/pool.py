@@ -179,7 +179,9 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-shared = Pool(max(1, min(4, _processors())))
+# Decoding children, and so photos that are decoded at a time.
+WORKERS = max(1, min(4, _processors()))
+shared = Pool(WORKERS)
 
 
 def _forget() -> None:

@@ -14,7 +14,7 @@ import struct
 _JPEG_TABLES = frozenset({0xDB, 0xC4, 0xDD})
 # Baseline, extended and progressive Huffman: what every JPEG reader reads.
 _JPEG_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
-_JPEG_NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+_JPEG_MARKER = re.compile(rb"\xff[^\x00]", re.DOTALL)  # kept plain: it reads megabytes
 # A JFIF header of version 1.1 with square pixels, no unit and no thumbnail.
 _JFIF = b"\xff\xe0\x00\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
 _PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
@@ -57,14 +57,23 @@ def _jpeg(data: bytes) -> bytes | None:
         elif marker == 0xEE and segment[4:9] == b"Adobe":
             adobe = b"\xff\xee\x00\x0e" + segment[4:16]
         elif marker == 0xDA:
-            following = _JPEG_NEXT_MARKER.search(data, end)
+            following = _scan_end(data, end)
             if following is None:
                 return None
-            kept.append(data[offset : following.start()])
-            end = following.start()
+            kept.append(data[offset:following])
+            end = following
         elif not (0xE0 <= marker <= 0xEF or marker == 0xFE):
             return None
         offset = end
+
+
+def _scan_end(data: bytes, start: int) -> int | None:
+    """Where the compressed pixels that begin at `start` end: at the next real marker."""
+    for found in _JPEG_MARKER.finditer(data, start):
+        # Restart markers stand between pixels.
+        if not 0xD0 <= data[found.start() + 1] <= 0xD7:
+            return found.start()
+    return None
 
 
 def _png(data: bytes) -> bytes | None:

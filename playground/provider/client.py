@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -45,6 +45,9 @@ from playground.values import (
     Unknown,
     Upload,
 )
+
+if TYPE_CHECKING:
+    from playground.provider.wire import Wire
 
 OPENAI_ORIGIN = "https://api.openai.com"
 OFFLINE_BASE_URL = "http://offline.invalid/v1"
@@ -94,6 +97,8 @@ class Client:
         self.base_url = base_url
         self.is_sample = is_sample
         self.rates = rates
+        # Whether `base_url` is spoken to without a proxy (`connect` knows).
+        self.direct = False
         self._clock = clock
         self._host = urlsplit(base_url).netloc if provider != "offline" else "the offline provider"
         self._secrets = removable(api_key)
@@ -184,10 +189,10 @@ class Client:
             timeout_seconds: for the whole answer.
             limit_bytes: largest answer that is read; more is cut off and unknown.
         """
-        seconds = timeout_seconds or _patience(request)
+        seconds = timeout_seconds or patience(request)
         exchange = Exchange(
             spool=spool,
-            limit_bytes=limit_bytes or _limit_bytes(request),
+            limit_bytes=limit_bytes or limit_of(request),
             deadline=self._clock() + seconds,
         )
         options: dict[str, Any] = {
@@ -210,8 +215,35 @@ class Client:
             trouble = problem
         finally:
             self._transport.end(attempt_id)
-        outcome = self._outcome(request, exchange, trouble)
+        outcome = self.outcome_of(request, exchange, trouble)
         return _finished(outcome, self._clock() - started, live)
+
+    def wire(self) -> Wire | None:
+        """The same provider for many captions from one event loop; None where only the SDK can.
+
+        To be called, used and closed in that loop.
+        """
+        if not self.direct:
+            return None
+        from playground.provider.wire import Wire
+
+        return Wire(
+            self,
+            authorization=self._transport.authorization or "",
+            secrets=self._secrets,
+            connect_seconds=CONNECT_SECONDS,
+            clock=self._clock,
+        )
+
+    @property
+    def full(self) -> bool:
+        """Whether the endpoint takes every parameter of OpenAI's own API."""
+        return self._full
+
+    @staticmethod
+    def timed(outcome: Outcome, seconds: float) -> Outcome:
+        """The outcome with how long it took."""
+        return _finished(outcome, seconds, None)
 
     def _call(
         self,
@@ -244,7 +276,10 @@ class Client:
             extra_body=fields,
         )
 
-    def _outcome(self, request: Request, exchange: Exchange, trouble: Exception | None) -> Outcome:
+    def outcome_of(
+        self, request: Request, exchange: Exchange, trouble: Exception | None
+    ) -> Outcome:
+        """What an exchange proves, with the exception that ended it, if any."""
         if exchange.stage == "done":
             return _read(request, exchange)
         cause = exchange.trouble or trouble
@@ -303,13 +338,14 @@ def _finished(outcome: Outcome, seconds: float, live: Live | None) -> Outcome:
     return outcome
 
 
-def _patience(request: Request) -> float:
+def patience(request: Request) -> float:
+    """Seconds that the whole answer may take."""
     if request.tier == "flex":
         return FLEX_SECONDS
     return CAPTION_SECONDS if isinstance(request, CaptionRequest) else IMAGE_SECONDS
 
 
-def _limit_bytes(request: Request) -> int:
+def limit_of(request: Request) -> int:
     """Room for every picture as uncompressed RGBA in base64, drafts included."""
     if isinstance(request, CaptionRequest):
         return _CAPTION_LIMIT_BYTES

@@ -148,7 +148,11 @@ def _networked(
     provider = "openai" if origin == _OPENAI_ORIGIN else parts.netloc
     try:
         transport = httpx2.HTTPTransport(limits=limits, proxy=proxy, retries=0)
-        return Client(provider, address.rstrip("/"), transport=transport, api_key=key, rates=rates)
+        client = Client(
+            provider, address.rstrip("/"), transport=transport, api_key=key, rates=rates
+        )
+        client.direct = proxy is None
+        return client
     except (httpx2.InvalidURL, ValueError):
         msg = f"{_shown(address)} is no address of a provider, or the proxy for it is none"
         raise ProviderProblem(msg) from None

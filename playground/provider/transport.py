@@ -106,7 +106,7 @@ class SpoolTransport(httpx2.BaseTransport):
     ) -> None:
         self._inner = inner
         self._origin = origin
-        self._authorization = authorization
+        self.authorization = authorization
         self._secrets = secrets
         self._plain = plain
         self._clock = clock
@@ -138,7 +138,7 @@ class SpoolTransport(httpx2.BaseTransport):
             raise RuntimeError(msg)
         dressed = self._dressed(request)
         # Opened first: an answer that could not be kept is not asked for.
-        spool = _Spool(exchange)
+        spool = SpoolFile(exchange)
         try:
             failpoints.hit("pre_send")
             exchange.stage = "sending"
@@ -155,7 +155,7 @@ class SpoolTransport(httpx2.BaseTransport):
             raise
 
     def _begun(
-        self, response: httpx2.Response, exchange: Exchange, spool: _Spool, url: str
+        self, response: httpx2.Response, exchange: Exchange, spool: SpoolFile, url: str
     ) -> httpx2.Response:
         """The answer from its headers on, spooled while it is read."""
         failpoints.hit("headers")
@@ -186,8 +186,8 @@ class SpoolTransport(httpx2.BaseTransport):
             if name.lower() not in _REPLACED_HEADERS
             and (not self._plain or name.lower() in _PLAIN_HEADERS)
         ]
-        if self._authorization is not None:
-            headers.append(("authorization", self._authorization))
+        if self.authorization is not None:
+            headers.append(("authorization", self.authorization))
         # A compressed answer could be a bomb, and pictures do not compress.
         headers.append(("accept-encoding", "identity"))
         return httpx2.Request(
@@ -211,7 +211,7 @@ def origin_of(url: httpx2.URL) -> str:
     return f"{url.scheme}://{host}{shown}"
 
 
-class _Spool:
+class SpoolFile:
     """The spool file of one answer; memory instead, once the disk refuses (it is paid for)."""
 
     def __init__(self, exchange: Exchange) -> None:
@@ -256,7 +256,7 @@ class _Tee(httpx2.SyncByteStream):
         self,
         response: httpx2.Response,
         exchange: Exchange,
-        spool: _Spool,
+        spool: SpoolFile,
         scrubber: Scrubber,
         clock: Callable[[], float],
     ) -> None:

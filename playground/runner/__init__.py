@@ -1,5 +1,6 @@
 """Requests to outcomes: the one gate for money, single calls, and folders of photos."""
 
+from playground.runner.archive import Archive, Forecast
 from playground.runner.booking import Labels, recover
 from playground.runner.folder import caption_folder
 from playground.runner.gate import CONSENT_DOLLARS, perform
@@ -8,6 +9,8 @@ from playground.runner.single import caps, caption, generate
 
 __all__ = [
     "CONSENT_DOLLARS",
+    "Archive",
+    "Forecast",
     "Kept",
     "Labels",
     "Problem",

@@ -20,6 +20,7 @@ from playground.catalog import Rates
 from playground.errors import GalleryProblem, PhotoProblem
 from playground.provider import outcomes
 from playground.runner.results import Kept, Recovery
+from playground.store.bulk import Settled
 from playground.store.files import name_of
 from playground.store.opening import ORIGINALS
 from playground.store.records import NewCaption, NewImage
@@ -117,8 +118,7 @@ def finish(gallery: Gallery, left: OpenCall, outcome: Outcome) -> End:
     try:
         return _book(gallery, left, outcome)
     except BaseException:
-        with _left_in(gallery).lock:
-            _left_in(gallery).unfinished[left.id] = left
+        keep_for_later(gallery, left)
         raise
 
 
@@ -149,6 +149,48 @@ def proven(gallery: Gallery, left: OpenCall, kind: UnknownKind, what: str) -> Ou
     return Unknown(kind, message, Receipt())
 
 
+def as_settled(left: OpenCall, outcome: Captioned) -> tuple[Settled, Decimal] | Unknown:
+    """A caption's answer ready to be booked with others, and its bill; Unknown without a price."""
+    request = left.request
+    assert isinstance(request, CaptionRequest)
+    tier: Tier = outcome.receipt.tier or request.tier
+    bill = pricing.bill(request.model, outcome.usage, tier=tier, on=left.day, rates=left.rates)
+    if bill.dollars is None:
+        return _unpriced(bill, outcome.receipt)
+    answer = captions.parse_answer(request.task, outcome.text)
+    photo = request.measured
+    settled = Settled(
+        attempt_id=left.id,
+        photo=photo,
+        name=photo.name,
+        task=request.task,
+        usage=outcome.usage,
+        cost=bill.dollars,
+        receipt=outcome.receipt,
+        price_version=bill.price_version,
+        text=answer.text,
+        tags=answer.tags,
+        data=answer.data,
+        problems=(*outcome.problems, *answer.problems),
+    )
+    return settled, bill.dollars
+
+
+def keep_for_later(gallery: Gallery, left: OpenCall) -> None:
+    """An answer that the gallery could not take now: the next call finishes it."""
+    with _left_in(gallery).lock:
+        _left_in(gallery).unfinished[left.id] = left
+
+
+def _unpriced(bill: pricing.Bill, receipt: Receipt) -> Unknown:
+    return Unknown(
+        "no_usage",
+        f"The answer came, but {'; '.join(bill.notes)}. Its price stays held until you "
+        "resolve it, and the answer stays in the gallery's spool.",
+        receipt,
+    )
+
+
 def keep_thumbnails(gallery: Gallery, end: End) -> None:
     """Small pictures of what was made. They can be rebuilt, so a failure is no reason to fail."""
     if not isinstance(end.outcome, Generated):
@@ -169,12 +211,7 @@ def _book(gallery: Gallery, left: OpenCall, outcome: Outcome) -> End:
             left.request.model, outcome.usage, tier=tier, on=left.day, rates=left.rates
         )
         if bill.dollars is None:
-            outcome = Unknown(
-                "no_usage",
-                f"The answer came, but {'; '.join(bill.notes)}. Its price stays held until you "
-                "resolve it, and the answer stays in the gallery's spool.",
-                outcome.receipt,
-            )
+            outcome = _unpriced(bill, outcome.receipt)
     if isinstance(outcome, Failed):
         ledger.release(left.id, outcome)
         return End(outcome)
@@ -206,8 +243,9 @@ def _book(gallery: Gallery, left: OpenCall, outcome: Outcome) -> End:
         task = left.request.task
         answer = captions.parse_answer(task, outcome.text)
         problems = (*problems, *answer.problems)
-        if left.item_id is not None:
-            caption = NewCaption(left.item_id, task, answer.text, answer.tags, answer.data)
+        item_id = left.item_id or gallery.adopted(left.request.measured)
+        if item_id is not None:
+            caption = NewCaption(item_id, task, answer.text, answer.tags, answer.data)
     ids = ledger.settle(
         left.id,
         usage=outcome.usage,
@@ -259,9 +297,7 @@ def _left_in(gallery: Gallery) -> _Leftovers:
 def _as_open(gallery: Gallery, attempt: Attempt) -> OpenCall:
     item_id = None
     if isinstance(attempt.request, CaptionRequest):
-        photo = attempt.request.measured
-        item = gallery.find_photo(photo.sha256) if photo.sha256 else None
-        item_id = None if item is None else item.id
+        item_id = gallery.adopted(attempt.request.measured)
     return OpenCall(
         attempt.id,
         attempt.request,

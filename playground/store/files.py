@@ -9,10 +9,12 @@ another one's, the disk is not mounted or the folder was swapped, and nothing is
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol

@@ -150,6 +150,33 @@ class Gallery:
         self._originals.put(files.name_of(sha256, format), data)
         return sha256
 
+    def adopt(self, photo: Photo, data: bytes) -> None:
+        """Keep the file of a measured photo, without copying it where possible.
+
+        `data` are its bytes, checked against its hash. Its row comes with its first caption
+        (`Ledger.bulk`, `adopted`); until then the file is only there.
+
+        Raises:
+            GalleryProblem: when it cannot be stored.
+        """
+        self._check_writable()
+        assert photo.path is not None
+        name = files.name_of(str(photo.sha256), str(photo.format))
+        self._originals.adopt(name, photo.path, data)
+
+    def adopted(self, photo: Photo) -> str | None:
+        """The id of the item of a photo whose file is kept here; None when it is not."""
+        if photo.sha256 is None or photo.format is None:
+            return None
+        found = self.find_photo(photo.sha256)
+        if found is None:
+            try:
+                data = self._originals.get(files.name_of(photo.sha256, photo.format))
+            except GalleryProblem:
+                return None
+            found = self.add_photo(photo, data, name=photo.name)
+        return found.id
+
     def original(self, item_id: str) -> bytes:
         """The original's bytes; GalleryProblem when the file is gone."""
         return self._originals.get(self._file_of(item_id))

@@ -1,0 +1,260 @@
+"""An archive's run: plan, price, pilot, run, pause, go on; for one photo or a hundred thousand.
+
+    archive = Archive(gallery, client, model="gpt-5.4-nano", task="alt", resize=768)
+    archive.add("photos/")
+    print(archive.quote, archive.savings())
+    print(archive.pilot(50))            # "$41.80 to $44.10"
+    archive.run(budget="45")
+
+What is answered is known by the question's key in the gallery, so nothing is asked twice, by this
+run, a later one, or another program on the same gallery at the same time.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from playground import money, stats
+from playground.catalog import Rates
+from playground.errors import InvalidRequest
+from playground.runner.booking import finish_leftovers
+from playground.runner.gate import Confirm, consent
+from playground.runner.plan import PathLike, Plan, Row, Saving
+from playground.runner.results import Summary
+from playground.runner.single import caps, made
+from playground.runner.tally import Tally
+from playground.runner.window import GRACE_SECONDS, Window
+from playground.values import CaptionRequest, Quote
+
+if TYPE_CHECKING:
+    from playground.provider.client import Client
+    from playground.store import Gallery
+
+# Calls under way at most; the pace decides how many there really are.
+CONCURRENCY = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a whole archive will cost, judged by a pilot: dollars, with probability `level`."""
+
+    low: Decimal
+    estimate: Decimal
+    high: Decimal
+    level: float
+    sampled: int
+
+    def __str__(self) -> str:
+        low, high = money.short(self.low), money.short(self.high)
+        return f"{low} to {high} ({self.level:.0%}, from {self.sampled:,} photos)"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in `playground caption --pilot --json`."""
+        return {
+            "low": money.plain(self.low),
+            "estimate": money.plain(self.estimate),
+            "high": money.plain(self.high),
+            "level": self.level,
+            "sampled": self.sampled,
+        }
+
+
+class Archive:
+    """Questions about many photos, and the runs that ask them.
+
+    Args:
+        model: one model or several; each photo is asked about by each.
+        rates: dollars per million tokens by bucket, for a model without a known price.
+        fields: of `CaptionRequest`.
+
+    Raises:
+        InvalidRequest: for a field that there is not, or a value that it does not take.
+    """
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        client: Client,
+        *,
+        model: str | Sequence[str] | None = None,
+        rates: Rates | None = None,
+        on_progress: Callable[[Summary], None] | None = None,
+        wait: Callable[[float], bool] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        **fields: Any,
+    ) -> None:
+        names: Sequence[str | None] = (
+            [model] if model is None or isinstance(model, str) else list(dict.fromkeys(model))
+        )
+        self._gallery, self._client = gallery, client
+        self._rates = client.rates if rates is None else rates
+        templates = [
+            made(CaptionRequest, fields | ({"model": name} if name else {})) for name in names
+        ]
+        self.plan = Plan(gallery, client, self._rates, templates)
+        self._on_progress, self._wait, self._clock = on_progress, wait, clock
+        self._done: set[int] = set()
+        self._billed: dict[int, Decimal] = {}
+        self._window: Window | None = None
+        self._tally: Tally | None = None
+        self._lock = threading.Lock()
+
+    def add(self, paths: PathLike | Iterable[PathLike], *, limit: int | None = None) -> None:
+        """Plan questions about files and folders; at most `limit` photos."""
+        self.plan.add(paths, limit)
+
+    @property
+    def quote(self) -> Quote | None:
+        """What all that is planned costs, or None when there is nothing to ask."""
+        return self.plan.total()
+
+    def savings(self, edges: Sequence[int] = (512, 768, 1024)) -> list[Saving]:
+        """What it would cost with photos that are scaled down before they are sent."""
+        return self.plan.savings(edges)
+
+    # -- running -------------------------------------------------------------------------------
+
+    def pilot(
+        self, count: int, *, seed: int | None = None, **options: Any
+    ) -> tuple[Forecast | None, Summary]:
+        """Ask about `count` photos drawn at random; what the whole plan will cost, by their bills.
+
+        The forecast is None when none of them was answered. Options are those of `run`.
+        """
+        if count < 1:
+            msg = "a pilot takes at least one photo"
+            raise InvalidRequest(msg)
+        drawn = self.plan.sample(count, seed)
+        summary = self._go(drawn, **options)
+        return self._forecast(drawn), summary
+
+    def run(self, **options: Any) -> Summary:
+        """Ask about everything that is planned and not asked yet.
+
+        Args:
+            budget, cap: dollars that this run, and the gallery, may commit.
+            concurrency: calls under way at most.
+            unknown_retries: how often a call with an unknown bill is tried again (each booked).
+            confirm: consent to a quote above $1.00: True, or a function that asks.
+
+        Raises:
+            SpendingRefused: without that consent; nothing was sent.
+        """
+        return self._go(range(len(self.plan.rows)), **options)
+
+    def pause(self) -> None:
+        """Begin no further call until `resume`; those under way end."""
+        if self._window is not None:
+            self._window.pause(True)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        if self._window is not None:
+            self._window.pause(False)
+
+    def cancel(self, why: str = "it was cancelled") -> None:
+        """End the run: no further call is begun, those under way may end for some seconds."""
+        if self._window is not None:
+            self._window.stop(why)
+
+    @property
+    def summary(self) -> Summary:
+        """What has come so far."""
+        return self._tally.summary() if self._tally is not None else self.planned()
+
+    def planned(self) -> Summary:
+        """The summary of a run that has not begun."""
+        return self._begun(len(self.plan.rows))
+
+    def _begun(self, planned: int) -> Summary:
+        return Summary(
+            skipped=self.plan.skipped,
+            failed=len(self.plan.errors),
+            errors=tuple(self.plan.errors),
+            planned=planned,
+            quoted=self.plan.total(),
+            run_id=secrets.token_hex(8),
+        )
+
+    def _go(
+        self,
+        indexes: Sequence[int],
+        *,
+        budget: Decimal | int | str | None = None,
+        cap: Decimal | int | str | None = None,
+        concurrency: int = CONCURRENCY,
+        unknown_retries: int = 1,
+        confirm: Confirm = False,
+    ) -> Summary:
+        if not 1 <= concurrency <= 1024 or unknown_retries < 0:
+            msg = "concurrency is 1 to 1,024; unknown_retries is at least 0"
+            raise InvalidRequest(msg)
+        todo = [index for index in indexes if index not in self._done]
+        tally = self._tally = Tally(self._begun(len(todo)), self._clock, self._on_progress)
+        if not todo:
+            return tally.summary()
+        quote = self.plan.quote_of(todo)
+        consent(quote, confirm)
+        finish_leftovers(self._gallery)
+        rows = self.plan.rows
+        by_row = {id(rows[index]): index for index in todo}
+
+        def billed(row: Row, dollars: Decimal) -> None:
+            self._billed[by_row[id(row)]] = dollars
+            self._done.add(by_row[id(row)])
+
+        run_id = tally.summary().run_id
+        window = self._window = Window(
+            self._gallery,
+            self._client,
+            self.plan,
+            tally,
+            rates=self._rates,
+            caps=caps(cap=cap, budget=budget),
+            run_id=run_id,
+            concurrency=min(concurrency, len(todo)),
+            unknown_retries=unknown_retries,
+            clock=self._clock,
+            wait=self._wait,
+            on_billed=billed,
+        )
+        # A daemon: a call that hangs must not keep an interrupted program from ending. Its attempt
+        # is then finished, or held as unknown, by the next program that opens the gallery.
+        thread = threading.Thread(
+            target=window.run, args=((rows[index] for index in todo),), daemon=True
+        )
+        thread.start()
+        try:
+            while thread.is_alive():
+                thread.join(0.5)
+        except KeyboardInterrupt:
+            window.stop("it was interrupted", interrupted=True)
+            thread.join(GRACE_SECONDS + 5)
+        totals = self._gallery.ledger.totals("run", run_id)
+        tally.money(totals.settled, totals.held)
+        self._window = None
+        return tally.summary()
+
+    def _forecast(self, drawn: Sequence[int]) -> Forecast | None:
+        answered = [index for index in drawn if index in self._billed]
+        if not answered:
+            return None
+        expected = {index: self.plan.quote_of([index]) for index in answered}
+        total = self.plan.total()
+        assert total is not None
+        found = stats.forecast_total(
+            [float(self._billed[index]) for index in answered],
+            [float(expected[index].low or 0) for index in answered],
+            expected_total=float(total.low or 0),
+            count=len(self.plan.rows),
+        )
+        low, estimate, high = (
+            Decimal(str(round(value, 9))) for value in (found.low, found.estimate, found.high)
+        )
+        return Forecast(low, estimate, high, found.level, found.sampled)

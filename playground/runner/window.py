@@ -1,0 +1,542 @@
+"""The window of calls under way: photos are made ready ahead of it, calls pass the gate in it.
+
+    plan ─► read, check, keep, strip or resize ─► pace ─► reserve ─► call ─► settle
+            (threads, decoding children)          (one)   (shared)  (many)   (shared)
+
+One event loop in one thread conducts; what blocks is done by threads: pictures by some, the
+ledger by two. Reservations and settlements that wait at the same time share a transaction, and
+each is durable before the next step. A retry is a new, booked attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from playground import photos
+from playground.catalog import Rates
+from playground.errors import GalleryProblem, PlaygroundError, SpendingRefused
+from playground.provider.client import limit_of, patience
+from playground.provider.wire import Body, Form, Wire
+from playground.runner import booking
+from playground.runner.plan import Job, Plan, Row
+from playground.runner.rate import Pace
+from playground.runner.tally import Tally
+from playground.store.bulk import Asked, Reserved, Settled, Taken
+from playground.store.records import Caps
+from playground.values import Captioned, Failed, Outcome, Quote, Unknown, Upload
+
+if TYPE_CHECKING:
+    from playground.provider.client import Client
+    from playground.store import Gallery
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+
+GRACE_SECONDS = 10.0
+# After this the limit is not a pace but a pause, which a person should decide about.
+_LONGEST_WAIT_SECONDS = 300.0
+_RATE_LIMIT_TRIES = 8
+_NOT_SENT_TRIES = 3
+# One reason for all photos: going on would only repeat it.
+_STOPPING = frozenset({"quota", "auth", "permission", "not_found", "redirect", "not_sent"})
+_AT_ONCE = 64
+# Photos that are made ready before a call is free for them.
+_AHEAD = 16
+# What may wait in memory, ready to be sent or on its way.
+_READY_BYTES = 128 * 2**20
+# How long another process may take for photos that both were asked about.
+_OTHERS_SECONDS = 120.0
+
+
+class Workers:
+    """Daemon threads: a call that hangs must not keep an interrupted program from ending."""
+
+    def __init__(self, count: int, name: str) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._count, self._name, self._started, self._busy = count, name, 0, 0
+
+    async def do(self, job: Callable[..., T], *arguments: Any) -> T:
+        """Run `job` in one of the threads, and wait for it."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def work() -> None:
+            try:
+                result = job(*arguments)
+            except BaseException as problem:
+                _tell(loop, future, None, problem)
+            else:
+                _tell(loop, future, result, None)
+
+        if self._busy >= self._started < self._count:
+            self._started += 1
+            threading.Thread(target=self._serve, name=self._name, daemon=True).start()
+        self._busy += 1
+        self._jobs.put(work)
+        try:
+            return await future
+        finally:
+            self._busy -= 1
+
+    def _serve(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def close(self) -> None:
+        """End the threads when they are done."""
+        for _ in range(self._started):
+            self._jobs.put(None)
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop,
+    future: asyncio.Future[Any],
+    result: Any,
+    problem: BaseException | None,
+) -> None:
+    def tell() -> None:
+        if future.done():
+            return
+        if problem is None:
+            future.set_result(result)
+        else:
+            future.set_exception(problem)
+
+    try:
+        loop.call_soon_threadsafe(tell)
+    except RuntimeError:
+        return  # the loop is gone: nobody waits any more
+
+
+class _Together(Generic[A, B]):
+    """Collects what is asked at the same time, and has it done at once."""
+
+    def __init__(self, do: Callable[[list[A]], Sequence[B]], workers: Workers) -> None:
+        self._do, self._workers = do, workers
+        self._waiting: deque[tuple[A, asyncio.Future[B]]] = deque()
+        self._running: asyncio.Task[None] | None = None
+
+    async def ask(self, one: A) -> B:
+        future: asyncio.Future[B] = asyncio.get_running_loop().create_future()
+        self._waiting.append((one, future))
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._drain())
+        return await future
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            some = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
+            try:
+                answers = await self._workers.do(self._do, [one for one, _ in some])
+            except BaseException as problem:
+                for _, future in some:
+                    if not future.done():
+                        future.set_exception(problem)
+                continue
+            for (_, future), answer in zip(some, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
+        self._running = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A photo that can be sent: in the gallery, stripped or scaled, with its price as sent."""
+
+    job: Job
+    row: Row
+    quote: Quote
+    upload: Upload | None
+    body: Body | None
+    size_bytes: int
+
+
+class Window:
+    """One run over some rows of a plan."""
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        client: Client,
+        plan: Plan,
+        tally: Tally,
+        *,
+        rates: Rates | None,
+        caps: Caps,
+        run_id: str,
+        concurrency: int,
+        unknown_retries: int,
+        clock: Callable[[], float],
+        wait: Callable[[float], bool] | None = None,
+        on_billed: Callable[[Row, Decimal], None] | None = None,
+    ) -> None:
+        self._gallery, self._client, self._plan, self._tally = gallery, client, plan, tally
+        self._rates, self._caps, self._run_id = rates, caps, run_id
+        self._concurrency, self._unknown_retries = concurrency, unknown_retries
+        self._wait, self._on_billed = wait, on_billed
+        self._pace = Pace(clock)
+        self._form = Form(full=client.full)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = threading.Event()
+        self._paused = False
+        self._bytes = 0
+        self._deferred: list[Row] = []
+        # The decoding children set how many photos can be made ready at a time.
+        self._makers = Workers(photos.WORKERS + 1, "photos")
+        self._bookers = Workers(2, "ledger")
+        self._callers = Workers(concurrency, "calls")
+
+    # -- from other threads --------------------------------------------------------------------
+
+    def stop(self, why: str, *, interrupted: bool = False) -> None:
+        """Begin no further call; those under way may end."""
+        self._tally.stop(why, interrupted=interrupted)
+        self._stopping.set()
+        self._wake()
+
+    def pause(self, paused: bool) -> None:
+        """Begin no further call until this is called with False."""
+        self._paused = paused
+        self._wake()
+
+    def _wake(self) -> None:
+        loop = self._loop
+        if loop is not None:
+            try:
+                loop.call_soon_threadsafe(self._changed.set)
+            except RuntimeError:
+                return  # it has just ended
+
+    def run(self, rows: Iterator[Row]) -> None:
+        """Ask about all rows; returns when all is answered, or when it was stopped."""
+        asyncio.run(self._main(rows))
+
+    # -- in the loop ---------------------------------------------------------------------------
+
+    async def _main(self, rows: Iterator[Row]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._room = asyncio.Event()
+        self._ready: asyncio.Queue[_Ready | None] = asyncio.Queue()
+        self._ahead = asyncio.Semaphore(_AHEAD)
+        self._making: set[asyncio.Task[None]] = set()
+        self._reserving = _Together(self._reserve, self._bookers)
+        self._settling = _Together(self._settle, self._bookers)
+        self._wire: Wire | None = self._client.wire()
+        try:
+            await self._over(rows)
+            await self._others()
+        finally:
+            if self._wire is not None:
+                self._wire.close()
+            for workers in (self._makers, self._bookers, self._callers):
+                workers.close()
+            self._loop = None
+
+    async def _over(self, rows: Iterator[Row]) -> None:
+        feeder = asyncio.create_task(self._feed(rows))
+        crew = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
+        halted = asyncio.create_task(self._until_stopped())
+        ended: asyncio.Future[Any] = asyncio.gather(feeder, *crew, return_exceptions=True)
+        either: list[asyncio.Future[Any]] = [ended, halted]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        halted.cancel()
+        if not ended.done():
+            feeder.cancel()
+            for task in self._making:
+                task.cancel()
+            for _ in crew:
+                self._ready.put_nowait(None)
+            await asyncio.wait(crew, timeout=GRACE_SECONDS)
+            for task in crew:
+                task.cancel()
+        await ended
+
+    async def _until_stopped(self) -> None:
+        while not self._stopping.is_set():
+            await self._changed.wait()
+            self._changed.clear()
+
+    async def _feed(self, rows: Iterator[Row]) -> None:
+        """Make photos ready, a few ahead of the calls."""
+        for row in rows:
+            await self._ahead.acquire()
+            while self._bytes > _READY_BYTES:
+                self._room.clear()
+                await self._room.wait()
+            if self._stopping.is_set():
+                return
+            task = asyncio.create_task(self._make(row))
+            self._making.add(task)
+            task.add_done_callback(self._making.discard)
+        while self._making:
+            await asyncio.wait(set(self._making))
+        for _ in range(self._concurrency):
+            self._ready.put_nowait(None)
+
+    async def _make(self, row: Row) -> None:
+        try:
+            ready = await self._makers.do(self._prepared, row)
+            self._bytes += ready.size_bytes
+            self._ready.put_nowait(ready)
+            return
+        except GalleryProblem as problem:
+            self.stop(str(problem))
+        except PlaygroundError as problem:
+            self._count(row, str(problem), failed=1, sent=False)
+        except Exception as problem:
+            self._fault(problem)
+        self._ahead.release()
+
+    def _fault(self, problem: Exception) -> None:
+        self.stop(f"a fault in this program ({type(problem).__name__}: {problem})")
+
+    def _prepared(self, row: Row) -> _Ready:
+        """Read a photo, keep its file, and make what is sent (in a thread).
+
+        Raises:
+            PhotoProblem, InvalidRequest: what is wrong with this photo; nothing was sent.
+            GalleryProblem: when its file cannot be kept.
+        """
+        job = self._plan.job(row)
+        request = job.request
+        photo = request.measured
+        name, data = photos.read(photo)
+        self._gallery.adopt(photo, data)
+        upload = photos.unchanged(photo, data, resize=request.resize)
+        if upload is None:
+            upload = photos.prepare(data, resize=request.resize, name=name)
+        quote = self._plan.sent_quote(row.template, upload.size)
+        if self._wire is None:
+            return _Ready(job, row, quote, upload, None, len(upload.data))
+        body = self._form.body(request, upload)
+        return _Ready(job, row, quote, None, body, body.size_bytes)
+
+    async def _work(self) -> None:
+        while not self._stopping.is_set():
+            ready = await self._ready.get()
+            if ready is None:
+                return
+            self._ahead.release()
+            try:
+                await self._one(ready)
+            except Exception as problem:
+                self._fault(problem)
+            finally:
+                self._bytes -= ready.size_bytes
+                self._room.set()
+
+    async def _one(self, ready: _Ready) -> None:
+        """Ask about one photo, with the retries that its outcomes allow."""
+        row = ready.row
+        unknowns = limited = lost = 0
+        while await self._may_go():
+            reserved = await self._reserving.ask(ready)
+            if not isinstance(reserved, Reserved):
+                self._not_reserved(ready, reserved)
+                return
+            left = booking.OpenCall(
+                reserved.id, ready.job.request, reserved.hold, self._rates, ready.quote.on
+            )
+            outcome = await self._call(ready, left)
+            end, billed = await self._end(left, outcome)
+            if end is None:
+                return
+            if isinstance(end, Captioned):
+                self._pace.answered(end.receipt.limits, _tokens(end))
+                self._count(row, captioned=1, billed=billed)
+                if self._on_billed is not None:
+                    self._on_billed(row, billed or Decimal(0))
+                return
+            if isinstance(end, Unknown):
+                self._pace.ended()
+                unknowns += 1
+                again = end.kind not in {"moderation_output", "cancelled"}
+                if not again or unknowns > self._unknown_retries:
+                    self._count(row, end.message, unknown=1, held=reserved.hold)
+                    return
+                self._count(row, held=reserved.hold)
+                continue
+            assert isinstance(end, Failed)
+            if end.kind == "rate_limit" and limited < _RATE_LIMIT_TRIES:
+                limited += 1
+                self._slow_down(end, limited)
+                continue
+            self._pace.ended()
+            if end.kind == "not_sent" and lost + 1 < _NOT_SENT_TRIES:
+                lost += 1
+                await self._rest(0.5 * lost)
+                continue
+            self._count(row, end.message, failed=1)
+            if end.kind in _STOPPING:
+                self.stop(end.message)
+            return
+
+    def _not_reserved(self, ready: _Ready, why: Taken | PlaygroundError) -> None:
+        if isinstance(why, Taken):
+            if why.answered:
+                self._count(ready.row, skipped=1)
+            else:
+                self._deferred.append(ready.row)
+        elif isinstance(why, SpendingRefused | GalleryProblem):
+            self.stop(str(why))
+        else:
+            self._count(ready.row, str(why), failed=1, sent=False)
+
+    async def _may_go(self) -> bool:
+        """Wait for the pace, and while paused; False when the run is stopped."""
+        async with self._turn:
+            while not self._stopping.is_set():
+                if self._paused:
+                    await self._rest(1.0)
+                    continue
+                seconds = self._pace.wait()
+                if seconds <= 0:
+                    return True
+                await self._rest(seconds)
+        return False
+
+    async def _rest(self, seconds: float) -> None:
+        if self._wait is not None:
+            if self._wait(seconds):
+                self.stop("it was stopped")
+            await asyncio.sleep(0)
+            return
+        try:
+            await asyncio.wait_for(self._changed_or_stopped(), seconds)
+        except TimeoutError:
+            return
+
+    async def _changed_or_stopped(self) -> None:
+        paused = self._paused
+        while not self._stopping.is_set() and self._paused == paused:
+            await self._changed.wait()
+            if not self._stopping.is_set():
+                self._changed.clear()
+
+    def _slow_down(self, end: Failed, times: int) -> None:
+        seconds = end.retry_after_seconds
+        if seconds is None:
+            seconds = min(60.0, 0.25 * 2**times) * (0.75 + secrets.randbelow(500) / 1000)
+        if seconds > _LONGEST_WAIT_SECONDS:
+            self.stop(f"the provider asks to wait for {seconds:,.0f} seconds; run it again then")
+            return
+        self._pace.limited(end.receipt.limits, seconds)
+
+    async def _call(self, ready: _Ready, left: booking.OpenCall) -> Outcome:
+        request = ready.job.request
+        spool = self._gallery.spool_path(left.id)
+        try:
+            if self._wire is not None and ready.body is not None:
+                return await self._wire.perform(
+                    request,
+                    ready.body,
+                    attempt_id=left.id,
+                    spool=spool,
+                    seconds=patience(request),
+                    limit_bytes=limit_of(request),
+                )
+            assert ready.upload is not None
+            uploads = (ready.upload,)
+            return await self._callers.do(
+                lambda: self._client.perform(
+                    request, attempt_id=left.id, spool=spool, uploads=uploads
+                )
+            )
+        except asyncio.CancelledError:
+            # The grace after a stop is over: what the spool proves is booked, the rest is held.
+            what = "It was cancelled while it was under way"
+            outcome = booking.proven(self._gallery, left, "cancelled", what)
+            end = booking.finish(self._gallery, left, outcome).outcome
+            captioned = isinstance(end, Captioned)
+            self._count(ready.row, captioned=captioned, unknown=not captioned)
+            raise
+
+    async def _end(
+        self, left: booking.OpenCall, outcome: Outcome
+    ) -> tuple[Outcome | None, Decimal | None]:
+        """Book an outcome; None when the gallery cannot take it now (the run stops)."""
+        try:
+            if isinstance(outcome, Captioned):
+                ready = booking.as_settled(left, outcome)
+                if not isinstance(ready, Unknown):
+                    settled, dollars = ready
+                    problem = await asyncio.shield(self._settling.ask(settled))
+                    if problem is not None:
+                        booking.keep_for_later(self._gallery, left)
+                        self.stop(str(problem))
+                        return None, None
+                    return outcome, dollars
+                outcome = ready
+            job = self._bookers.do(booking.finish, self._gallery, left, outcome)
+            return (await asyncio.shield(job)).outcome, None
+        except GalleryProblem as problem:
+            self.stop(str(problem))
+            return None, None
+
+    # -- in the ledger's threads ---------------------------------------------------------------
+
+    def _reserve(self, some: list[_Ready]) -> Sequence[Reserved | Taken | PlaygroundError]:
+        asked = [Asked(one.job.request, one.job.key, one.quote) for one in some]
+        bulk = self._gallery.ledger.bulk
+        try:
+            answers = bulk.reserve(
+                asked,
+                provider=self._client.provider,
+                caps=self._caps,
+                run_id=self._run_id,
+                sample=self._client.is_sample,
+                rates=self._rates,
+            )
+        except PlaygroundError as problem:
+            return [problem for _ in some]
+        ids = [answer.id for answer in answers if isinstance(answer, Reserved)]
+        try:
+            if ids:
+                bulk.sent(ids)
+        except GalleryProblem as problem:
+            why = Failed("not_sent", f"{problem} Nothing was sent or billed.")
+            for attempt_id in ids:
+                self._gallery.ledger.release(attempt_id, why)
+            return [problem for _ in some]
+        return answers
+
+    def _settle(self, some: list[Settled]) -> Sequence[PlaygroundError | None]:
+        return self._gallery.ledger.bulk.settle(some)
+
+    # -- the rest ------------------------------------------------------------------------------
+
+    async def _others(self) -> None:
+        """Photos that another process had under way: skip them when it is done, else ask."""
+        waited = 0.0
+        while self._deferred and not self._stopping.is_set():
+            if waited >= _OTHERS_SECONDS:
+                for row in self._deferred:
+                    why = "another program is asking about it; run it again later"
+                    self._count(row, why, failed=1, sent=False)
+                return
+            await self._rest(1.0)
+            waited += 1.0
+            await self._bookers.do(booking.recover, self._gallery)
+            rows, self._deferred = self._deferred, []
+            await self._over(iter(rows))
+
+    def _count(self, row: Row, why: str = "", **what: Any) -> None:
+        self._tally.add(row.path, why, **what)
+        if self._tally.stopped and not self._stopping.is_set():
+            self.stop(self._tally.stopped)
+
+
+def _tokens(outcome: Captioned) -> int:
+    usage = outcome.usage
+    return usage.total_input + usage.cache_write_input + usage.text_output
