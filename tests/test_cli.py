@@ -185,6 +185,12 @@ def test_looking_annotating_and_the_trash(ask, run, photo):
     assert "1 items are back" in back
 
 
+def test_words_of_ones_own_have_no_price(run, ask, photo):
+    (item,) = ask("gallery", "import", photo)["items"]
+    out, _ = run("gallery", "annotate", item["id"], "--caption", "the sea at noon")
+    assert "the sea at noon  [describe by owner]" in out
+
+
 def test_importing_twice_takes_nothing_twice(ask, photo):
     assert len(ask("gallery", "import", photo.parent)["items"]) == 1
     again = ask("gallery", "import", photo.parent)

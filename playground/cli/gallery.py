@@ -183,8 +183,10 @@ def _show(item: GalleryItem) -> None:
     line("alt", item.alt)
     line("made from", ", ".join(item.parents))
     for caption in item.captions:
-        cost = "unknown" if caption.billed is None else money.short(caption.billed)
-        line("caption", f"{caption.text}  [{caption.task} by {caption.model}, {cost}]")
+        by = f"{caption.task} by {caption.model}"
+        if caption.quoted_high is not None or caption.billed is not None:
+            by += f", {'unknown' if caption.billed is None else money.short(caption.billed)}"
+        line("caption", f"{caption.text}  [{by}]")
     line("deleted", item.deleted_at)
 
 
