@@ -22,6 +22,13 @@ _WEBP_KEPT = frozenset({b"VP8 ", b"VP8L", b"ALPH"})
 _WEBP_ALPHA, _WEBP_ANIMATED = 0x10, 0x02
 
 
+def with_turn(jpeg: bytes, orientation: int) -> bytes:
+    """A stripped JPEG that says how it is to be turned (Exif orientation), and nothing else."""
+    entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
+    exif = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 1) + entry + b"\0\0\0\0"
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+
+
 def strip(data: bytes, format_: str) -> bytes | None:
     """The same picture without metadata, or None where it must be re-encoded instead."""
     try:
@@ -31,7 +38,7 @@ def strip(data: bytes, format_: str) -> bytes | None:
 
 
 def _jpeg(data: bytes) -> bytes | None:
-    kept = [b"\xff\xd8"]
+    kept: list[bytes | memoryview] = [b"\xff\xd8"]
     jfif = adobe = b""
     offset = 2
     while True:
@@ -60,7 +67,7 @@ def _jpeg(data: bytes) -> bytes | None:
             following = _scan_end(data, end)
             if following is None:
                 return None
-            kept.append(data[offset:following])
+            kept.append(memoryview(data)[offset:following])  # megabytes: copied once, at the end
             end = following
         elif not (0xE0 <= marker <= 0xEF or marker == 0xFE):
             return None

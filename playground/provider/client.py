@@ -7,6 +7,8 @@ each attempt. `Client.perform` returns an outcome for whatever the API or the ne
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
-import openai
 
 from playground.catalog import Rates
 from playground.errors import PlaygroundError
@@ -47,6 +48,8 @@ from playground.values import (
 )
 
 if TYPE_CHECKING:
+    import openai
+
     from playground.provider.wire import Wire
 
 OPENAI_ORIGIN = "https://api.openai.com"
@@ -117,14 +120,25 @@ class Client:
         self._http = httpx2.Client(
             transport=self._transport, follow_redirects=False, trust_env=False
         )
-        # The SDK gets a placeholder: the transport puts the key on the wire, so that no frame of
-        # the SDK holds it when a traceback with all variables is printed.
-        self._api = openai.OpenAI(
-            api_key=NO_KEY,
-            base_url=base_url,
-            max_retries=0,
-            http_client=self._http,
-        )
+        self._sdk: openai.OpenAI | None = None
+        self._making = threading.Lock()
+
+    @property
+    def _api(self) -> openai.OpenAI:
+        """The SDK, loaded for the first call that needs it: that takes a second."""
+        with self._making:
+            if self._sdk is None:
+                import openai
+
+                # It gets a placeholder: the transport puts the key on the wire, so that no frame
+                # of the SDK holds it when a traceback with all variables is printed.
+                self._sdk = openai.OpenAI(
+                    api_key=NO_KEY,
+                    base_url=self.base_url,
+                    max_retries=0,
+                    http_client=self._http,
+                )
+            return self._sdk
 
     @classmethod
     def offline(
@@ -320,13 +334,21 @@ def _read(request: Request, exchange: Exchange) -> Outcome:
 def _what_happened(cause: Exception | None, host: str, exchange: Exchange) -> tuple[Any, str]:
     if isinstance(cause, AnswerTooLarge):
         return "unreadable", f"{host} sent more than {exchange.limit_bytes:,} bytes"
-    if isinstance(cause, httpx2.TimeoutException | openai.APITimeoutError):
+    if _is_timeout(cause):
         if exchange.received_bytes:
             return "timeout", f"{host} did not finish its answer in time"
         return "timeout", f"{host} did not answer in time"
     if exchange.received_bytes or exchange.stage == "answering":
         return "connection_lost", f"The connection to {host} broke in the middle of the answer"
     return "connection_lost", f"The connection to {host} broke before an answer came"
+
+
+def _is_timeout(cause: Exception | None) -> bool:
+    # The SDK is loaded only where it was used.
+    sdk = sys.modules.get("openai")
+    return isinstance(cause, httpx2.TimeoutException) or (
+        sdk is not None and isinstance(cause, sdk.APITimeoutError)
+    )
 
 
 def _finished(outcome: Outcome, seconds: float, live: Live | None) -> Outcome:

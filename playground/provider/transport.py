@@ -217,9 +217,13 @@ class SpoolFile:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         path = exchange.part
-        path.parent.mkdir(parents=True, exist_ok=True)
+        how = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         # Unbuffered: what was written survives the death of this process.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            descriptor = os.open(path, how, 0o600)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, how, 0o600)
         self._file = open(descriptor, "wb", buffering=0)  # noqa: SIM115, PTH123  closed in close()
 
     def write(self, data: bytes) -> None:

@@ -226,16 +226,23 @@ class Archive:
         )
         # A daemon: a call that hangs must not keep an interrupted program from ending. Its attempt
         # is then finished, or held as unknown, by the next program that opens the gallery.
-        thread = threading.Thread(
-            target=window.run, args=((rows[index] for index in todo),), daemon=True
-        )
-        thread.start()
+        ended = threading.Event()
+
+        def work() -> None:
+            try:
+                window.run(rows[index] for index in todo)
+            except Exception as problem:
+                tally.stop(f"a fault in this program ({type(problem).__name__}: {problem})")
+            finally:
+                ended.set()
+
+        threading.Thread(target=work, name="archive", daemon=True).start()
         try:
-            while thread.is_alive():
-                thread.join(0.5)
+            while not ended.wait(0.5):
+                pass
         except KeyboardInterrupt:
             window.stop("it was interrupted", interrupted=True)
-            thread.join(GRACE_SECONDS + 5)
+            ended.wait(GRACE_SECONDS + 5)
         totals = self._gallery.ledger.totals("run", run_id)
         tally.money(totals.settled, totals.held)
         self._window = None

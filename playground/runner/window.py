@@ -512,6 +512,10 @@ class Window:
         return answers
 
     def _settle(self, some: list[Settled]) -> Sequence[PlaygroundError | None]:
+        try:
+            self._gallery.sync_adopted(one.photo for one in some)
+        except GalleryProblem as problem:
+            return [problem for _ in some]
         return self._gallery.ledger.bulk.settle(some)
 
     # -- the rest ------------------------------------------------------------------------------

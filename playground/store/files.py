@@ -15,7 +15,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,6 +51,9 @@ class Originals(Protocol):
 
     def adopt(self, name: str, path: Path, data: bytes) -> None:
         """Keep the file at `path`, whose bytes are `data`, without copying it where possible."""
+
+    def sync(self, names: Iterable[str]) -> None:
+        """Make adopted files durable under their names, before rows mention them."""
 
     def get(self, name: str) -> bytes:
         """The bytes, or GalleryProblem when the file is gone."""
@@ -133,6 +136,7 @@ class FolderOriginals:
         A second name (hard link) takes no room, which for an archive matters: nothing is
         written to the file itself. Whoever later changes that file *in place* changes what the
         gallery has too (`verify(full=True)` tells); programs that write a new file do not.
+        It is durable after `sync`.
 
         Raises:
             GalleryProblem: as `put`.
@@ -153,11 +157,23 @@ class FolderOriginals:
             if not stat.S_ISREG(status.st_mode) or not same:
                 raise OSError(errno.ESTALE, "changed while it was read")
             temporary.replace(final)
-            disk.sync_folder(final.parent)
         except OSError:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             self.put(name, data)
+
+    def sync(self, names: Iterable[str]) -> None:
+        """Sync the folders of these names, each once.
+
+        Raises:
+            GalleryProblem: when the disk refuses.
+        """
+        try:
+            for folder in sorted({(self.folder / name).parent for name in names}):
+                disk.sync_folder(folder)
+        except OSError as error:
+            msg = f"The disk with {self.folder} cannot be used: {error.strerror}."
+            raise GalleryProblem(msg) from error
 
     def get(self, name: str) -> bytes:
         """The bytes, or GalleryProblem when the file is gone."""
@@ -244,6 +260,9 @@ class RemoteOriginals:
     def adopt(self, name: str, path: Path, data: bytes) -> None:  # noqa: ARG002  needs no file
         """Store a copy."""
         self.put(name, data)
+
+    def sync(self, names: Iterable[str]) -> None:
+        """Nothing to do: an object is durable once it is stored."""
 
     def get(self, name: str) -> bytes:
         """The bytes, or GalleryProblem when the object is gone."""

@@ -164,6 +164,16 @@ class Gallery:
         name = files.name_of(str(photo.sha256), str(photo.format))
         self._originals.adopt(name, photo.path, data)
 
+    def sync_adopted(self, photos: Iterable[Photo]) -> None:
+        """Make the files of adopted photos durable; to be called before their rows are made.
+
+        Raises:
+            GalleryProblem: when the disk refuses.
+        """
+        self._originals.sync(
+            files.name_of(str(photo.sha256), str(photo.format)) for photo in photos
+        )
+
     def adopted(self, photo: Photo) -> str | None:
         """The id of the item of a photo whose file is kept here; None when it is not."""
         if photo.sha256 is None or photo.format is None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -326,7 +327,7 @@ class Ledger:
         """Remove what was spooled for an attempt that is accounted for."""
         for suffix in (".body", ".part"):
             with contextlib.suppress(OSError):
-                (self._spool / f"{attempt_id}{suffix}").unlink()
+                os.unlink(f"{self._spool}/{attempt_id}{suffix}")  # noqa: PTH108  for each call
         self._presence.ended(attempt_id)
 
     # -- looking -------------------------------------------------------------------------------
