@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from playground.provider.connect import provider_name
+from playground.provider.connect import connect, provider_name
+from playground.state.captions_page import CaptionsState
 from playground.state.gallery import GalleryState
+from playground.state.playground_page import PlaygroundState
 from playground.store import Gallery
+from playground.widgets.captions_page import CaptionsView
 from playground.widgets.gallery import GalleryView
+from playground.widgets.playground_page import PlaygroundView
 
 
 def gallery(location: str | Path | None = None) -> GalleryView:
@@ -18,3 +23,30 @@ def gallery(location: str | Path | None = None) -> GalleryView:
     """
     state = GalleryState(lambda: Gallery(location), provider=provider_name())
     return GalleryView(state)
+
+
+def playground(location: str | Path | None = None) -> PlaygroundView:
+    """The playground page: a prompt, its price while it is typed, pictures, edits.
+
+    Args:
+        location: the gallery's folder or URL; `PLAYGROUND_GALLERY` or ./gallery by default.
+    """
+    state = PlaygroundState(lambda: Gallery(location), connect, provider=provider_name())
+    return PlaygroundView(state)
+
+
+def captions(location: str | Path | None = None) -> CaptionsView:
+    """The captions page: photos, a question, several models' answers side by side.
+
+    Photos from web addresses are off unless `PLAYGROUND_ALLOW_URLS` is 1.
+
+    Args:
+        location: the gallery's folder or URL; `PLAYGROUND_GALLERY` or ./gallery by default.
+    """
+    state = CaptionsState(
+        lambda: Gallery(location),
+        connect,
+        provider=provider_name(),
+        allow_urls=os.environ.get("PLAYGROUND_ALLOW_URLS", "").strip() == "1",
+    )
+    return CaptionsView(state)

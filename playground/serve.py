@@ -1,9 +1,14 @@
-"""The gallery page under Voilà, and JupyterLab on the notebooks, started with the right settings.
+"""The pages under Voilà, and JupyterLab on the notebooks, started with the right settings.
 
-The page runs in its own process that holds no key, listens on 127.0.0.1 only, asks for a token,
-refuses foreign host names (a web page could otherwise reach it by DNS rebinding), loads nothing
-from a CDN, and sees no folder but a private one with the notebook in it: what lies below Voilà's
-root is served to anybody, token or not.
+The server listens on 127.0.0.1 only, asks for a token, refuses foreign host names (a web page
+could otherwise reach it by DNS rebinding), loads nothing from a CDN, and sees no folder but a
+private one with the notebooks in it: what lies below Voilà's root is served to anybody, token or
+not.
+
+    pages    notebooks                          key
+    gallery  the gallery                        neither the server nor a kernel has one
+    all      the gallery and the pages that     the server and the kernels of those pages; the
+             spend (playground, captions)       gallery's kernel drops it before it starts
 """
 
 from __future__ import annotations
@@ -13,7 +18,6 @@ import http.client
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,7 +26,7 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playground.errors import PlaygroundError
 from playground.provider.connect import provider_name
@@ -35,6 +39,20 @@ STOP_SECONDS = 15
 IDLE_SECONDS = 300
 # Above the 10 MiB default, at which an upload is lost without a word.
 MESSAGE_BYTES = 100 * 1024 * 1024
+
+Pages = Literal["gallery", "all"]
+# The pages in the order of their bar; a notebook that is none of them is not served.
+_PAGES = ("gallery", "1_playground", "2_captions")
+# The kernel of the gallery page, which never spends: it starts by dropping every key.
+_KEYLESS = "halfpenny-keyless"
+_KEYLESS_START = """
+import os, runpy, sys
+for name in list(os.environ):
+    if name.startswith("OPENAI_") or name.endswith(("_API_KEY", "_API_TOKEN")):
+        del os.environ[name]
+sys.argv[0] = "ipykernel_launcher"
+runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
+"""
 
 _PACKAGE = Path(__file__).parent
 _HEADERS = {
@@ -69,24 +87,27 @@ def serve(
     port: int | None = None,
     open_browser: bool = True,
     *,
+    pages: Pages = "all",
     environ: Mapping[str, str] = os.environ,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Serve the gallery page to its owner until Ctrl-C.
+    """Serve the pages to their owner until Ctrl-C.
 
     Args:
         gallery: folder or URL; `PLAYGROUND_GALLERY` or ./gallery by default.
         port: on 127.0.0.1; 8866 by default, or any free one when that is taken.
         open_browser: open the page, token included; otherwise its address is only said.
-        environ: the environment of the page's process, without what looks like a secret key.
+        pages: `all`, or `gallery` alone, which cannot spend and gets no key.
+        environ: the environment of the server; for `gallery` without what looks like a key.
         say: gets the lines for the user.
 
     Raises:
         PlaygroundError: when the given port is taken or the server does not start.
     """
-    with voila(gallery, port, environ=environ) as (url, process):
+    with voila(gallery, port, pages=pages, environ=environ) as (url, process):
         say(f"The gallery is at {url}")
-        say("This address holds a token: who has it can see and annotate. Ctrl-C stops.")
+        can = "see and annotate" if pages == "gallery" else "see, annotate and spend"
+        say(f"This address holds a token: who has it can {can}. Ctrl-C stops.")
         if open_browser:
             webbrowser.open(url)
         _wait(process, "The gallery page")
@@ -116,9 +137,10 @@ def voila(
     gallery: str | Path | None = None,
     port: int | None = None,
     *,
+    pages: Pages = "gallery",
     environ: Mapping[str, str] = os.environ,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A running gallery server: its address with the token, and its process.
+    """A running server: the address of its gallery page with the token, and its process.
 
     Everything that belongs to it is gone afterwards: kernels, connection files, the private
     folder. Arguments and errors as in `serve`.
@@ -129,8 +151,9 @@ def voila(
         home = Path(folder)
         root = home / "page"
         root.mkdir()
-        shutil.copy(notebooks_folder() / "gallery.ipynb", root)
-        _kernel_spec(home)
+        served = _copy_pages(root, pages)
+        _kernel_spec(home, "python3", ["-m", "ipykernel_launcher"])
+        _kernel_spec(home, _KEYLESS, ["-c", _KEYLESS_START])
         config = {
             "Voila": {
                 "ip": "127.0.0.1",
@@ -161,10 +184,12 @@ def voila(
             },
         }
         (home / "voila.json").write_text(json.dumps(config), encoding="utf-8")
-        inside = page_environment(environ, gallery, home)
-        arguments = ["voila", str(root / "gallery.ipynb")]
+        inside = page_environment(environ, gallery, home, keys=pages == "all")
+        inside["PLAYGROUND_PAGES"] = ",".join(served)
+        arguments = ["voila", str(root / "gallery.ipynb" if pages == "gallery" else root)]
+        path = "/" if pages == "gallery" else "/voila/render/gallery.ipynb"
         with _running(arguments, inside, home, chosen, "The gallery page", cwd=home) as process:
-            yield f"http://127.0.0.1:{chosen}/?token={token}", process
+            yield f"http://127.0.0.1:{chosen}{path}?token={token}", process
 
 
 @contextlib.contextmanager
@@ -206,14 +231,15 @@ def jupyterlab(
 
 
 def page_environment(
-    environ: Mapping[str, str], gallery: str | Path | None, home: Path
+    environ: Mapping[str, str], gallery: str | Path | None, home: Path, *, keys: bool = False
 ) -> dict[str, str]:
-    """The environment of the page's process: no key in it, and Jupyter's folders below `home`.
+    """The environment of the server: Jupyter's folders below `home`, and no key unless `keys`.
 
-    Voilà hands its whole environment to every kernel, and the page never spends, so it gets no
-    key at all; the user's own Jupyter configuration, extensions and start-up files stay out.
+    Voilà hands its whole environment to every kernel, and the gallery page never spends, so
+    alone it gets no key at all; the user's own Jupyter configuration, extensions and start-up
+    files stay out.
     """
-    inside = {name: value for name, value in environ.items() if not _is_secret(name)}
+    inside = {name: value for name, value in environ.items() if keys or not _is_secret(name)}
     inside["PLAYGROUND_GALLERY"] = _absolute(
         gallery or environ.get("PLAYGROUND_GALLERY") or "gallery"
     )
@@ -245,12 +271,27 @@ def _absolute(location: str | Path) -> str:
     return text if "://" in text else str(Path(text).expanduser().absolute())
 
 
-def _kernel_spec(home: Path) -> None:
+def _copy_pages(root: Path, pages: Pages) -> list[str]:
+    """The notebooks that are served, the gallery's with the kernel that has no key."""
+    served = []
+    for name in _PAGES if pages == "all" else ("gallery",):
+        source = notebooks_folder() / f"{name}.ipynb"
+        if not source.is_file():
+            continue
+        notebook = json.loads(source.read_text(encoding="utf-8"))
+        if name == "gallery":
+            notebook["metadata"]["kernelspec"]["name"] = _KEYLESS
+        (root / source.name).write_text(json.dumps(notebook), encoding="utf-8")
+        served.append(name)
+    return served
+
+
+def _kernel_spec(home: Path, name: str, start: list[str]) -> None:
     """A kernel that is this very Python, whatever kernels the user has installed."""
-    folder = home / "kernels" / "python3"
+    folder = home / "kernels" / name
     folder.mkdir(parents=True)
     spec: dict[str, Any] = {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "argv": [sys.executable, *start, "-f", "{connection_file}"],
         "display_name": "Python 3 (ipykernel)",
         "language": "python",
     }

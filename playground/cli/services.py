@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -12,12 +12,21 @@ from playground.cli import options
 @click.command(epilog="Example:  playground serve --gallery ./gallery --port 8866")
 @options.gallery_option
 @click.option("--port", type=click.IntRange(0, 65535), help="Default: 8866, or any free one.")
+@click.option(
+    "--pages",
+    type=click.Choice(("all", "gallery")),
+    default="all",
+    show_default=True,
+    help="gallery alone cannot spend and gets no key.",
+)
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
-def serve(gallery_place: str, port: int | None, no_browser: bool) -> None:
-    """The gallery page in Voilà, for its owner: the printed address holds a token."""
+def serve(
+    gallery_place: str, port: int | None, pages: Literal["all", "gallery"], no_browser: bool
+) -> None:
+    """The pages in Voilà, for their owner: the printed address holds a token."""
     from playground import serve as service
 
-    service.serve(gallery_place, port, not no_browser, say=click.echo)
+    service.serve(gallery_place, port, not no_browser, pages=pages, say=click.echo)
 
 
 @click.command(epilog="Example:  playground lab --no-browser")

@@ -370,7 +370,7 @@ def _offers(
 def _near(
     model: str, size: Size, quality: str
 ) -> tuple[tuple[Literal["cheaper", "larger"], Size, Decimal], ...]:
-    """Two larger sizes that cost no more, and two near ones that cost less; output dollars."""
+    """Two larger sizes that cost no more, and a near one that costs less; output dollars."""
     try:
         larger = solver.better(model, size, quality, prompt_tokens=0)
         own = solver.sizes(
@@ -389,7 +389,7 @@ def _near(
     cheaper = sorted((e for e in less if e.dollars < now), key=lambda e: -e.size.pixels)
     return (
         *(("larger", each.size, each.dollars) for each in alike[:2]),
-        *(("cheaper", each.size, each.dollars) for each in cheaper[:2]),
+        *(("cheaper", each.size, each.dollars) for each in cheaper[:1]),
     )
 
 

@@ -133,9 +133,12 @@ class Page {
       ...(head.cap ? [" · cap ", money(head.cap)] : [" · no cap"]));
     this.banner.hidden = !head.banner;
     this.banner.replaceChildren(head.banner || "");
-    // Other pages, where they are served beside this one: {name, href}, made by the server only.
-    this.links.hidden = !head.pages?.length;
-    this.links.replaceChildren(...(head.pages ?? []).map(({ name, href, here }) => el("a", { href, "aria-current": here ? "page" : null }, name)));
+  }
+
+  /** The way to the other pages, where they are served beside this one. */
+  showPages(pages) {
+    this.links.hidden = pages.length < 2;
+    this.links.replaceChildren(...pages.map(({ name, href, here }) => el("a", { href, "aria-current": here ? "page" : null }, name)));
   }
 
   send(message, buffers) {
@@ -150,6 +153,7 @@ class Page {
   receive(message, buffers) {
     clearTimeout(this.silence);
     this.silence = null;
+    if (message.show === "pages") this.showPages(message.pages);
     this.handlers(message, buffers)[message.show]?.();
   }
 

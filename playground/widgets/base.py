@@ -6,6 +6,7 @@ message from the page is `{"do": name, ...}` (with binary buffers), one to it `{
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,22 @@ import anywidget
 _HERE = Path(__file__).parent
 Message = dict[str, Any]
 Answer = Callable[[Message], None]
+
+PAGES = {"gallery": "Gallery", "1_playground": "Playground", "2_captions": "Captions"}
+"""The notebooks that are pages, in the order of the bar, with their names."""
+
+PAGES_VARIABLE = "PLAYGROUND_PAGES"
+"""Names the notebooks that are served beside each other (set by `playground serve`)."""
+
+
+def neighbours(here: str) -> list[Message]:
+    """The pages that are served beside each other, for the bar; empty in JupyterLab."""
+    served = os.environ.get(PAGES_VARIABLE, "").split(",")
+    return [
+        {"name": name, "href": f"./{notebook}.ipynb", "here": notebook == here}
+        for notebook, name in PAGES.items()
+        if notebook in served
+    ]
 
 
 def script(name: str) -> str:
@@ -35,7 +52,10 @@ class PageView(anywidget.AnyWidget):
     """A page: `answers` holds a function for each `do`; unknown messages are ignored.
 
     A function that needs the buffers of the message being answered reads `self.buffers`.
+    `notebook` is the page's own, which the bar marks.
     """
+
+    notebook = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,6 +64,8 @@ class PageView(anywidget.AnyWidget):
         self.on_msg(self._receive)
 
     def _receive(self, _widget: Any, message: Message, buffers: list[memoryview]) -> None:
+        if message.get("do") == "open":
+            self.send({"show": "pages", "pages": neighbours(self.notebook)})
         answer = self.answers.get(str(message.get("do")))
         if answer is not None:
             self.buffers = buffers

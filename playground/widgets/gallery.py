@@ -22,6 +22,7 @@ class GalleryView(PageView):
 
     _esm = script("gallery.js")
     _css = style("gallery.css")
+    notebook = "gallery"
 
     def __init__(self, state: GalleryState) -> None:
         super().__init__()
