@@ -7,9 +7,11 @@ kept in the gallery, which is also the history of this page.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -164,7 +166,7 @@ class PlaygroundState(HasTraits):
         self._money = Money()
         self._runs: dict[str, Run] = {}
         self._uploads: dict[str, tuple[str, bytearray]] = {}
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self._count = 0
 
     # ------------------------------------------------------------------ the form
@@ -362,12 +364,11 @@ class PlaygroundState(HasTraits):
                 return
             del self._uploads[key]
             if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(
-                    prefix="halfpenny-", ignore_cleanup_errors=True
-                )
+                self._folder = Path(tempfile.mkdtemp(prefix="halfpenny-"))
+                weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
             self._count += 1
             # The browser's name is shown and never used as a path.
-            path = Path(self._folder.name) / f"upload{self._count}"
+            path = self._folder / f"upload{self._count}"
             path.write_bytes(data)
             if mask:
                 self._set_mask(photos.measure(path))

@@ -55,7 +55,7 @@ class Form:
     budget: str = "half-penny"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Choices:
     """What the chosen model offers; nothing else can be chosen."""
 
@@ -167,7 +167,7 @@ def fitted(form: Form) -> Form:
     changes["partial_images"] = max(0, min(form.partial_images, offered.max_partial_images))
     if form.input_fidelity not in offered.fidelities:
         changes["input_fidelity"] = None
-    if form.output_format == "png" and "output_format" not in changes:
+    if changes.get("output_format", form.output_format) == "png":
         changes["output_compression"] = None
     return replace(form, **changes)
 
