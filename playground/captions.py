@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from playground.values import Task
 MAX_TEXT_BYTES = 4096
 MAX_TAGS = 64
 MAX_TAG_CHARACTERS = 64
+DECORATIVE = "DECORATIVE"
+"""The alt text answer that means: the photo needs none."""
 
 _PROMPTS: dict[Task, str] = {
     "describe": (
@@ -72,6 +74,61 @@ class Answer:
 def task_prompt(task: Task) -> str:
     """The prompt of a task, used unless the request brings its own."""
     return _PROMPTS[task]
+
+
+def compose(
+    task: Task,
+    *,
+    own: str = "",
+    language: str = "",
+    max_characters: int | None = None,
+    may_be_decorative: bool = False,
+    vocabulary: Sequence[str] = (),
+    max_words: int | None = None,
+) -> str | None:
+    """The prompt for a task with wishes; None where the task's own prompt says it all.
+
+    Args:
+        own: replaces the task's prompt.
+        language: in which to answer, in words ("German").
+        max_characters: of an alt text.
+        may_be_decorative: lets an alt text be `DECORATIVE`: the photo needs none.
+        vocabulary: the only tags that may be given.
+        max_words: of the answer.
+    """
+    parts = [own.strip() or _PROMPTS[task]]
+    if not own.strip() and task == "alt" and max_characters not in {None, 125}:
+        parts = [parts[0].replace("at most 125 characters", f"at most {max_characters} characters")]
+    if task == "alt" and may_be_decorative:
+        parts.append(f"If the photo is only decoration, answer with the one word {DECORATIVE}.")
+    if task == "tags" and vocabulary:
+        parts.append(f"Use only tags of this list: {', '.join(vocabulary)}.")
+    if max_words is not None:
+        parts.append(f"Use at most {max_words} words.")
+    if language.strip():
+        parts.append(f"Answer in {language.strip()}.")
+    whole = " ".join(parts)
+    return None if whole == _PROMPTS[task] else whole
+
+
+def vocabulary_schema(words: Sequence[str]) -> str:
+    """The JSON schema of a tags answer that may hold these words only."""
+    tags = {"type": "array", "items": {"type": "string", "enum": list(words)}}
+    return json.dumps({**_TAGS_SCHEMA, "properties": {"tags": tags}}, ensure_ascii=False)
+
+
+def alt_problems(text: str, max_characters: int = 125) -> tuple[str, ...]:
+    """What keeps a text from being a good alternative text; sentences, none for a good one."""
+    found = []
+    if len(text) > max_characters:
+        found.append(f"{len(text)} characters, {max_characters} were asked for")
+    start = text.lower().lstrip("\"'“„«").removeprefix("an ").removeprefix("a ")
+    found.extend(
+        f"it begins with “{words}”, which a screen reader says anyway"
+        for words in ("image of", "photo of", "picture of", "photograph of")
+        if start.startswith(words)
+    )
+    return tuple(found)
 
 
 def task_schema(task: Task, schema: str | None = None) -> dict[str, Any] | None:

@@ -365,8 +365,8 @@ def _shrink_by_steps(width: Fraction, height: Fraction, budget: int) -> int:
 def _tile_edit(model: Model, sizes: list[Size], fidelity: str | None) -> Count:
     tokens, notes = 0, []
     for size in sizes:
-        width, height = _fit(size.width_px, size.height_px, 2048)
-        width, height = _short_side(width, height, 512)
+        width, height = fit(size.width_px, size.height_px, 2048)
+        width, height = short_side(width, height, 512)
         tokens += 65 + 129 * math.ceil(width / 512) * math.ceil(height / 512)
         if fidelity == "high":
             tokens += 4160 if size.width_px == size.height_px else 6240
@@ -404,7 +404,7 @@ def edit_text_overhead(model: Model, images: int) -> Count:
 # Pictures in: vision
 
 
-def _fit(width: int, height: int, limit: int) -> tuple[int, int]:
+def fit(width: int, height: int, limit: int) -> tuple[int, int]:
     """Scaled down to a longest side, each side rounded to whole pixels (half up) [M, t/1281361]."""
     long_px = max(width, height)
     if not limit or long_px <= limit:
@@ -415,7 +415,7 @@ def _fit(width: int, height: int, limit: int) -> tuple[int, int]:
     )
 
 
-def _short_side(width: int, height: int, limit: int) -> tuple[int, int]:
+def short_side(width: int, height: int, limit: int) -> tuple[int, int]:
     """Scaled down to a shortest side; the other side is floored (1025 x 1024 -> 512 x 512)."""
     short_px = min(width, height)
     if short_px <= limit:
@@ -423,8 +423,8 @@ def _short_side(width: int, height: int, limit: int) -> tuple[int, int]:
     return width * limit // short_px, height * limit // short_px
 
 
-def _shrink(width: Fraction | int, height: Fraction | int, budget: int) -> int:
-    """Patches after OpenAI's documented shrink to a patch budget.
+def _shrink(width: int, height: int, budget: int) -> tuple[int, int]:
+    """The size after OpenAI's documented shrink to a patch budget.
 
     The guard keeps a side that is a whole number of patches from losing one to floating point:
     1800 x 1200 is exactly 48 x 32 patches, and was measured as 1,536.
@@ -433,21 +433,26 @@ def _shrink(width: Fraction | int, height: Fraction | int, budget: int) -> int:
     scale = math.sqrt(1024 * budget / (w * h))
     across, down = w * scale / 32, h * scale / 32
     scale *= min(math.floor(across + 1e-9) / across, math.floor(down + 1e-9) / down)
-    return math.ceil(math.floor(w * scale + 1e-9) / 32) * math.ceil(
-        math.floor(h * scale + 1e-9) / 32
-    )
+    return math.floor(w * scale + 1e-9), math.floor(h * scale + 1e-9)
 
 
-def patches(width: int, height: int, *, max_edge_px: int = 0, budget: int = 0) -> int:
-    """32-pixel patches of a picture after the fit to a longest side and a patch budget (0: none).
+def patch_size(
+    width: int, height: int, *, max_edge_px: int = 0, budget: int = 0
+) -> tuple[int, int]:
+    """The size that is cut into 32-pixel patches: after the fit to a longest side, and the budget.
 
     The fit comes first: measured with 4000x1474 and 2400x1800 on gpt-4.1-mini.
     """
-    width, height = _fit(width, height, max_edge_px)
-    count = math.ceil(width / 32) * math.ceil(height / 32)
-    if budget and count > budget:
-        count = _shrink(width, height, budget)
-    return count
+    width, height = fit(width, height, max_edge_px)
+    if budget and math.ceil(width / 32) * math.ceil(height / 32) > budget:
+        return _shrink(width, height, budget)
+    return width, height
+
+
+def patches(width: int, height: int, *, max_edge_px: int = 0, budget: int = 0) -> int:
+    """32-pixel patches of a picture after the fit to a longest side and a budget (0: none)."""
+    width, height = patch_size(width, height, max_edge_px=max_edge_px, budget=budget)
+    return math.ceil(width / 32) * math.ceil(height / 32)
 
 
 def vision_input(
@@ -507,8 +512,8 @@ def _patch_tokens(rule: VisionRule, size: Size, detail: str, endpoint: str) -> C
 def _tile_tokens(rule: VisionRule, size: Size, detail: str, endpoint: str) -> Count:
     if detail == "low":
         return Count(TokenRange(rule.base, rule.base + (endpoint == "chat")))
-    width, height = _fit(size.width_px, size.height_px, 2048)
-    width, height = _short_side(width, height, 768)
+    width, height = fit(size.width_px, size.height_px, 2048)
+    width, height = short_side(width, height, 768)
     tiles = math.ceil(width / 512) * math.ceil(height / 512)
     tokens = rule.base + rule.tile * tiles
     return Count(TokenRange(tokens, tokens + (endpoint == "chat")))
@@ -516,7 +521,7 @@ def _tile_tokens(rule: VisionRule, size: Size, detail: str, endpoint: str) -> Co
 
 def _claude_tokens(rule: VisionRule, size: Size, detail: str, endpoint: str) -> Count:
     del detail, endpoint
-    width, height = _fit(size.width_px, size.height_px, rule.max_edge_px)
+    width, height = fit(size.width_px, size.height_px, rule.max_edge_px)
     by_patches = math.ceil(width / 28) * math.ceil(height / 28)
     by_area = math.ceil(width * height / 750)
     if by_patches <= rule.full_below:

@@ -18,7 +18,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors", "money", "failpoints"),
     ("size", "render"),
     ("values",),
-    ("catalog", "captions", "tokens", "pricing", "solver", "stats"),
+    ("catalog", "captions", "tokens", "pricing", "sight", "solver", "stats"),
     ("photos", "provider", "store"),
     ("runner", "quoting", "checkup"),
     ("state",),
