@@ -632,7 +632,7 @@ class PlaygroundPage extends Page {
         this.annotate({ [field]: box.value }, item);
       };
       const later = debounce(900, now);
-      box.addEventListener("input", later);
+      box.addEventListener("input", () => { this.status.textContent = ""; later(); });
       box.addEventListener("change", now);
       flushes.push(now);
       return el("label", { class: "hp-field" }, el("span", {}, label), box);
