@@ -320,7 +320,7 @@ def edit_image_input(model: Model, sizes: Iterable[Size], fidelity: str | None =
 def _patch_edit(model: Model, sizes: list[Size]) -> Count:
     total, notes = TokenRange(0, 0), []
     for size in sizes:
-        counts = [_edit_patches(size, shrink) for shrink in (_shrink, _shrink_by_steps)]
+        counts = [_edit_patches(size, shrink) for shrink in (_shrink_patches, _shrink_by_steps)]
         if counts[0] != counts[1]:
             notes.append(
                 f"two shrink rules fit every published measurement and differ on a {size} picture: "
@@ -328,7 +328,7 @@ def _patch_edit(model: Model, sizes: list[Size]) -> Count:
             )
         if size.long_px > 3 * size.short_px:
             notes.append("pictures beyond 3 to 1 are capped in a way that was never measured")
-            counts.append(_edit_patches(_capped_ratio(size), _shrink))
+            counts.append(_edit_patches(_capped_ratio(size), _shrink_patches))
         total += TokenRange.of(*counts)
     source = Source(
         f"edit input of {model.name}",
@@ -423,7 +423,7 @@ def short_side(width: int, height: int, limit: int) -> tuple[int, int]:
     return width * limit // short_px, height * limit // short_px
 
 
-def _shrink(width: int, height: int, budget: int) -> tuple[int, int]:
+def _shrink(width: Fraction | int, height: Fraction | int, budget: int) -> tuple[int, int]:
     """The size after OpenAI's documented shrink to a patch budget.
 
     The guard keeps a side that is a whole number of patches from losing one to floating point:
@@ -434,6 +434,11 @@ def _shrink(width: int, height: int, budget: int) -> tuple[int, int]:
     across, down = w * scale / 32, h * scale / 32
     scale *= min(math.floor(across + 1e-9) / across, math.floor(down + 1e-9) / down)
     return math.floor(w * scale + 1e-9), math.floor(h * scale + 1e-9)
+
+
+def _shrink_patches(width: Fraction | int, height: Fraction | int, budget: int) -> int:
+    width, height = _shrink(width, height, budget)
+    return math.ceil(width / 32) * math.ceil(height / 32)
 
 
 def patch_size(

@@ -152,7 +152,7 @@ def test_a_public_address_is_known(address):
     ],
 )
 def test_what_is_within_is_not_even_connected_to(get, url):
-    with pytest.raises(PhotoProblem, match="not on the public internet|not known"):
+    with pytest.raises(PhotoProblem, match=r"not on the public internet|not known"):
         get(url)
     assert get.connected == []
 

@@ -77,7 +77,7 @@ def test_the_curve_says_from_where_on_pixels_cost_nothing_more():
     found = sight.curve(BOOK.model("gpt-5-mini"), request("gpt-5-mini", 4000, 3000))
     most = found.points[-1].tokens.high
     assert found.full_px < 4000
-    assert [p.edge_px for p in found.points if p.tokens.high == most][0] == found.full_px
+    assert next(p.edge_px for p in found.points if p.tokens.high == most) == found.full_px
     flat = sight.curve(BOOK.model("gpt-4o"), request("gpt-4o", 3000, 2000, detail="low"))
     assert (flat.full_px, flat.least_px) == (64, 3000)
 
