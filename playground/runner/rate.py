@@ -7,7 +7,6 @@ is cut and grows again slowly (AIMD). `Retry-After` is a floor for everybody.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -20,21 +19,6 @@ _CUT = 0.7
 _CUT_AGAIN_SECONDS = 2.0
 _FAST_GROWTH, _SLOW_GROWTH = 0.02, 0.005  # of the rate, a second
 _WINDOW_SECONDS = 3.0
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-
-
-def seconds_of(text: str) -> float | None:
-    """A duration as the headers write it (`1s`, `6m0s`, `120ms`, `7`); None when it is none."""
-    text = text.strip()
-    parts = _DURATION.findall(text)
-    if parts and "".join(number + unit for number, unit in parts) == text:
-        return sum(float(number) * _UNITS[unit] for number, unit in parts)
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 <= value < 1e12 else None
 
 
 class _Bucket:
@@ -62,7 +46,8 @@ class _Bucket:
             return 0.0
         self.refill(now)
         needed = min(amount, max(1.0, self.rate * _BURST_SECONDS))
-        return max(0.0, (needed - self.level) / self.rate)
+        rest = (needed - self.level) / self.rate
+        return rest if rest > 1e-6 else 0.0  # less than a clock can tell
 
 
 class Pace:
@@ -151,15 +136,11 @@ class Pace:
         for name, bucket in (("requests", self._requests), ("tokens", self._tokens)):
             limit = _number(limits.get(f"x-ratelimit-limit-{name}"))
             if limit:
-                if not self._stated and name == "requests":
-                    self._stated = True
+                self._stated = True  # per minute, as OpenAI and its likes do
                 bucket.set_rate(limit / 60 * SHARE, now)
             left = _number(limits.get(f"x-ratelimit-remaining-{name}"))
             if left is not None and bucket.rate:
                 bucket.level = min(bucket.level, left)
-        # The names are OpenAI's: limits are per minute, resets tell when a limit is full again.
-        if limits.get("x-ratelimit-limit-tokens"):
-            self._stated = True
 
 
 def _number(text: str | None) -> float | None:
