@@ -1,0 +1,618 @@
+"""What the captions page knows: photos, the question, its price, what each model answers.
+
+A view calls the methods and observes the traits; nothing here draws. Methods may be called from
+any thread: one lock makes them take turns, and it is not held while a provider is asked.
+`runner.perform` is the only way to spend. A changed control (`set`) is answered from memory: no
+file, no network, no thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from traitlets import HasTraits, Instance
+from traitlets import Tuple as Many
+
+from playground import captions, catalog, money, pricing, tokens
+from playground.errors import InvalidRequest, PlaygroundError
+from playground.provider.client import Client
+from playground.runner import CONSENT_DOLLARS, caps, perform
+from playground.sight import Curve, Sight, curve, sight
+from playground.size import Size
+from playground.state.cells import OWNER, Cell, accepting, answered
+from playground.state.gallery import Head, Trouble
+from playground.state.question import (
+    Estimate,
+    ModelPrice,
+    Options,
+    Sum,
+    button,
+    lengths,
+    price_of,
+    sums,
+)
+from playground.state.shots import MAX_SHOTS, Intake, Shot, shown_name
+from playground.store import Gallery
+from playground.values import CaptionRequest, GalleryItem, Quote
+
+STREAM_SECONDS = 0.06
+PICKS = 48
+WORKERS = 4
+_PHOTOS = Path(pricing.__file__).parent / "data" / "photos"
+SAMPLES = (_PHOTOS / "cat.jpg", _PHOTOS / "coffee.jpg")
+Submit = Callable[[Callable[[], None]], object]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class View:
+    """What each chosen model sees of the photo that is looked at."""
+
+    shot: Shot
+    sights: tuple[Sight, ...]
+    curves: tuple[Curve, ...]
+    refused: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Progress:
+    """How far a run is: calls that ended, of how many; dollars booked so far."""
+
+    done: int = 0
+    total: int = 0
+    running: bool = False
+    cancelling: bool = False
+    billed: Decimal = Decimal(0)
+    held: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Picks:
+    """Pictures of the gallery to choose from."""
+
+    items: tuple[GalleryItem, ...] = ()
+    total: int = 0
+    thumbnails: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Run:
+    cancelled: bool = False
+    total: int = 0
+    done: int = 0
+    billed: Decimal = Decimal(0)
+    held: Decimal = Decimal(0)
+
+
+class _Cancelled(BaseException):
+    """Leaves a call that is under way: no `except Exception` on its way holds it up."""
+
+
+class CaptionsState(HasTraits):
+    """The captions page without its looks.
+
+    Args:
+        opener: opens the gallery, at the first need.
+        connect: makes the client, at the first call.
+        provider: the name of the provider in use, for the head.
+        submit: runs a function, now or on another thread.
+        allow_urls: whether photos may be fetched from addresses.
+        intake: takes the photos in.
+        clock: seconds, for the pace of streamed text.
+    """
+
+    head = Instance(Head, allow_none=True)
+    shots = Many()
+    shot = Instance(Shot, allow_none=True)
+    estimate = Instance(Estimate, allow_none=True)
+    view = Instance(View, allow_none=True)
+    cell = Instance(Cell, allow_none=True)
+    progress = Instance(Progress, allow_none=True)
+    picks = Instance(Picks, allow_none=True)
+    trouble = Instance(Trouble, allow_none=True)
+
+    def __init__(
+        self,
+        opener: Callable[[], Gallery],
+        connect: Callable[[], Client],
+        *,
+        provider: str,
+        submit: Submit | None = None,
+        allow_urls: bool = False,
+        intake: Intake | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self._opener, self._connect, self._provider = opener, connect, provider
+        self._submit = submit or _threads()
+        self.allow_urls = allow_urls
+        self._intake = intake or Intake()
+        self._clock = clock
+        self._gallery: Gallery | None = None
+        self._client: Client | None = None
+        self._lock = threading.RLock()
+        self.options = Options()
+        self._known: dict[str, Shot] = {}
+        self.cells: dict[tuple[str, str], Cell] = {}
+        self._before: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._selected = ""
+        self._run: _Run | None = None
+        self._number = 0
+
+    # -- the page ------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Fill the page: for a page that was just displayed, or displayed again."""
+        with self._guarded():
+            try:
+                self._refresh_head()
+            except PlaygroundError as problem:
+                self.head = Head(self._provider, shut=str(problem))
+            self._announce()
+            for cell in list(self.cells.values()):
+                self.cell = replace(cell)
+
+    def set(self, **changes: Any) -> None:
+        """Change controls; the answer is `estimate` (and `view`). Half-typed is no error."""
+        with self._guarded():
+            self.options = self.options.changed(changes)
+            self._price()
+            self._see()
+
+    def select(self, shot_id: str) -> None:
+        """Look at one photo; the answer is `view`."""
+        with self._guarded():
+            self._selected = shot_id
+            self._see()
+
+    # -- photos --------------------------------------------------------------------------------
+
+    def upload(self, shot_id: str, name: str, size_bytes: int, offset: int, piece: bytes) -> None:
+        """A piece of a file, the pieces in order; each is answered by `shot`."""
+        with self._guarded():
+            shot = self._known.get(shot_id)
+            if offset == 0 and shot is None:
+                if self._full():
+                    return
+                shot = self._intake.begin(shot_id, name, size_bytes)
+            if shot is None:
+                shot = Shot(shot_id, shown_name(name), problem="The upload lost its beginning.")
+            if not shot.problem:
+                shot = self._intake.take(shot, offset, piece)
+            self._put(shot)
+            if not shot.problem and shot.received == shot.expected:
+                self._submit(lambda: self._read(shot, self._intake.complete))
+
+    def add_folder(self, place: str) -> None:
+        """Photos of a folder on this machine, one after the other."""
+        with self._guarded():
+            for path in self._intake.folder(place):
+                if self._full():
+                    return
+                new = Shot(self._new_id(), shown_name(path.name))
+                self._later(new, partial(self._intake.measured, path=path))
+
+    def add_samples(self) -> None:
+        """Two photos that come with the package, to try the page with."""
+        with self._guarded():
+            for path in SAMPLES:
+                new = Shot(self._new_id(), path.name)
+                self._later(new, partial(self._intake.measured, path=path))
+
+    def add_items(self, item_ids: Sequence[str]) -> None:
+        """Pictures of the gallery."""
+        with self._guarded():
+            for item_id in item_ids:
+                item = self._store.item(item_id)
+                known = (shot.photo.sha256 for shot in self._known.values() if shot.photo)
+                if item.sha256 in known:
+                    continue
+                if self._full():
+                    return
+                name = item.name or item.title or item.prompt[:60] or item.id
+                new = Shot(self._new_id(), shown_name(name))
+                self._later(new, self._from_gallery(item.id))
+
+    def add_url(self, url: str) -> None:
+        """A photo from an address, where the owner allowed that."""
+        with self._guarded():
+            if not self.allow_urls:
+                msg = (
+                    "Photos from addresses are off: set PLAYGROUND_ALLOW_URLS=1 where the page "
+                    "is started. Nothing was asked."
+                )
+                raise InvalidRequest(msg)
+            if not self._full():
+                new = Shot(self._new_id(), shown_name(url))
+                self._later(new, lambda shot: self._intake.from_address(shot, url.strip()))
+
+    def remove(self, shot_id: str) -> None:
+        """Take a photo off the page; what the gallery holds of it stays."""
+        with self._guarded():
+            self._known.pop(shot_id, None)
+            self._intake.forget([shot_id])
+            for key in [key for key in self.cells if key[0] == shot_id]:
+                del self.cells[key]
+            self._announce()
+
+    def pick(self, text: str) -> None:
+        """Search the gallery for pictures to caption; the answer is `picks`."""
+        with self._guarded():
+            page = self._store.search(text, limit=PICKS)
+            small = self._store.thumbnails([item.id for item in page.items])
+            self.picks = Picks(page.items, page.total, small)
+
+    # -- spending ------------------------------------------------------------------------------
+
+    def run(self, consent: str = "") -> None:
+        """Ask all chosen models about all photos that they have not answered yet.
+
+        `consent` is the amount that was confirmed (`Estimate.most`), needed above $1.00.
+        """
+        with self._guarded():
+            estimate = self._price()
+            if estimate.wait:
+                raise InvalidRequest(estimate.wait)
+            agreed = estimate.asks and consent == money.plain(estimate.most)
+            if estimate.asks and not agreed:
+                msg = f"This may cost {money.short(estimate.most)}; it was not confirmed."
+                raise InvalidRequest(msg)
+            self._start(list(self._open_questions()), agreed=agreed)
+
+    def again(self, shot_id: str, model: str) -> None:
+        """Ask one model about one photo anew: a purchase of its own, below $1.00."""
+        with self._guarded():
+            if self._run is not None:
+                msg = "Wait until the captions that are under way have come."
+                raise InvalidRequest(msg)
+            shot = self._known[shot_id]
+            assert shot.photo is not None
+            request = self.options.template(model).with_(photo=shot.photo)
+            self._start([(shot, request)], agreed=False)
+
+    def cancel(self) -> None:
+        """Stop: what was not sent is not sent; what was sent may be billed all the same."""
+        with self._guarded():
+            if self._run is not None:
+                self._run.cancelled = True
+                self._tell_progress()
+
+    def _start(self, jobs: list[tuple[Shot, CaptionRequest]], *, agreed: bool) -> None:
+        run = _Run(total=len(jobs))
+        self._run = run
+        for shot, request in jobs:
+            self._show_cell(Cell(shot.id, request.model, request.task, request.key))
+        self._tell_progress()
+        self._price()
+        for shot, request in jobs:
+            self._submit(partial(self._ask, run, shot, request, agreed))
+
+    def _ask(self, run: _Run, shot: Shot, request: CaptionRequest, agreed: bool) -> None:
+        """One call, on whatever thread; whatever comes of it is in its cell."""
+        cell = self.cells.get((shot.id, request.model))
+        if cell is None:
+            cell = Cell(shot.id, request.model, request.task, request.key)
+        try:
+            if run.cancelled:
+                message = "Cancelled before it was sent: nothing was billed."
+                cell = replace(cell, status="cancelled", message=message)
+            else:
+                cell = self._asked(run, cell, request, agreed)
+        except _Cancelled:
+            message = (
+                "Cancelled while the model was writing: it may be billed all the same, so its "
+                "price stays held until it is known."
+            )
+            cell = replace(cell, status="cancelled", message=message)
+        except PlaygroundError as problem:
+            cell = replace(cell, status="failed", message=str(problem), billed=Decimal(0))
+        except Exception as bug:
+            message = f"Something is wrong in Halfpenny itself ({type(bug).__name__}: {bug})."
+            cell = replace(cell, status="unknown", message=message)
+        with self._lock:
+            self._show_cell(cell)
+            run.done += 1
+            run.billed += cell.billed or Decimal(0)
+            if run.done >= run.total:
+                self._run = None
+            self._tell_progress(run)
+            if self._run is None:
+                with self._guarded():
+                    self._refresh_head()
+                self._price()
+
+    def _asked(self, run: _Run, cell: Cell, request: CaptionRequest, agreed: bool) -> Cell:
+        cell = replace(cell, status="asking")
+        pieces: list[str] = []
+        shown = self._clock()
+        self._show_cell(cell)
+
+        def on_text(piece: str) -> None:
+            nonlocal shown
+            if run.cancelled:
+                raise _Cancelled
+            pieces.append(piece)
+            if self._clock() - shown >= STREAM_SECONDS:
+                shown = self._clock()
+                self._show_cell(replace(cell, text="".join(pieces)[: captions.MAX_TEXT_BYTES]))
+
+        with self._lock:
+            gallery = self._store
+            if self._client is None:
+                self._client = self._connect()
+            client = self._client
+        result = perform(gallery, client, request, caps=caps(), confirm=agreed, on_text=on_text)
+        with self._lock:
+            run.held += result.held
+        return answered(cell, result, client.is_sample, self.options.alt_limit)
+
+    # -- accepting -----------------------------------------------------------------------------
+
+    def edit(self, shot_id: str, model: str, text: str) -> None:
+        """The owner's version of an answer; the same text again undoes the edit."""
+        with self._guarded():
+            cell = self._finished(shot_id, model)
+            limit = self.options.alt_limit
+            advice = captions.alt_problems(text, limit) if cell.task == "alt" else cell.advice
+            edited = None if text == cell.text else text[: captions.MAX_TEXT_BYTES]
+            self._show_cell(replace(cell, edited=edited, advice=advice))
+
+    def accept(self, shot_id: str, model: str) -> None:
+        """Put an answer into the gallery: alt text, tags, or the photo's caption.
+
+        The gallery's history says who wrote it: the model, or the model and the owner.
+        """
+        with self._guarded():
+            cell = self._finished(shot_id, model)
+            if cell.item_id is None:
+                msg = "This answer has no photo in the gallery."
+                raise InvalidRequest(msg)
+            item = self._store.item(cell.item_id)
+            changes, before, where = accepting(cell, item)
+            by = cell.model if cell.edited is None else f"{cell.model}, edited by the {OWNER}"
+            self._store.annotate(item.id, by=by, **changes)
+            self._before[shot_id, model] = before
+            # Two alt texts cannot stand at once: the other model's is not accepted any more.
+            for key, other in list(self.cells.items()):
+                if key[0] == shot_id and key[1] != model and other.accepted == where != "tags":
+                    self._show_cell(replace(other, accepted=""))
+            self._show_cell(replace(cell, accepted=where))
+
+    def undo(self, shot_id: str, model: str) -> None:
+        """Take an accepted answer out of the gallery again; what stood there before returns."""
+        with self._guarded():
+            cell = self._finished(shot_id, model)
+            before = self._before.pop((shot_id, model), None)
+            if before is None or cell.item_id is None:
+                msg = "There is nothing to undo."
+                raise InvalidRequest(msg)
+            self._store.annotate(cell.item_id, by=OWNER, **before)
+            self._show_cell(replace(cell, accepted=""))
+
+    def _finished(self, shot_id: str, model: str) -> Cell:
+        cell = self.cells.get((shot_id, model))
+        if cell is None or cell.status != "done":
+            msg = "There is no answer yet."
+            raise InvalidRequest(msg)
+        return cell
+
+    # -- pricing -------------------------------------------------------------------------------
+
+    def _open_questions(self) -> Iterator[tuple[Shot, CaptionRequest]]:
+        """Photos and requests that are not answered yet, photo by photo."""
+        templates = [self.options.template(n) for n in self.options.models]
+        for shot in self._known.values():
+            if not shot.ready:
+                continue
+            for template in templates:
+                request = template.with_(photo=shot.photo)
+                cell = self.cells.get((shot.id, request.model))
+                open_ = cell is None or cell.status not in {"done", "waiting", "asking"}
+                if cell is None or open_ or cell.key != request.key:
+                    yield shot, request
+
+    def _price(self) -> Estimate:
+        options = self.options
+        rows: list[ModelPrice] = []
+        quotes: dict[Quote, int] = {}
+        shots: set[str] = set()
+        wanted: dict[str, Counter[Size]] = {name: Counter() for name in options.models}
+        if not options.schema_problem:
+            for shot, request in self._open_questions():
+                assert shot.photo is not None
+                wanted[request.model][shot.photo.size] += 1
+                shots.add(shot.id)
+            for name in options.models:
+                row, counted = price_of(options, name, wanted[name])
+                rows.append(row)
+                quotes |= counted
+        asked = sum(wanted[name].total() for name in options.models)
+        ready = sum(1 for shot in self._known.values() if shot.ready)
+        total = sums(quotes)
+        most = max(total.hold, total.high or Decimal(0))
+        made = Estimate(
+            calls=sum(row.calls for row in rows),
+            shots=len(shots),
+            low=total.low,
+            high=total.high,
+            most=most,
+            models=tuple(rows),
+            lengths=lengths(quotes),
+            button=button(len(shots), rows, total),
+            wait=self._wait(rows, total, len(shots)),
+            asks=most > CONSENT_DOLLARS,
+            prompt=options.prompt,
+            prompt_tokens=tokens.count_text(options.prompt),
+            schema_problem=options.schema_problem,
+            details=options.details,
+            notes=tuple(dict.fromkeys(note for quote in quotes for note in quote.notes))[:8],
+            answered=ready * len(options.models) - asked,
+        )
+        self.estimate = made
+        return made
+
+    def _wait(self, rows: Sequence[ModelPrice], total: Sum, shots: int) -> str:
+        """Why the button cannot be pressed, in a sentence."""
+        known = self._known.values()
+        if self._run is not None:
+            return "Captions are being written."
+        if not self.options.models:
+            return "Choose a model."
+        if self.options.task == "own" and not self.options.own.strip():
+            return "Write what you want to know about the photos."
+        if self.options.schema_problem:
+            return self.options.schema_problem
+        coming = (one.expected and not one.ready and not one.problem for one in known)
+        if any(coming):
+            return "A photo is still coming in."
+        refused = next((row.refused for row in rows if row.refused), "")
+        if refused:
+            return refused
+        if shots == 0:
+            ready = any(shot.ready for shot in known)
+            return "Everything here is answered." if ready else "Add a photo first."
+        if total.high is None:
+            return "The price of one of these models is not known, so it is not asked."
+        head = self.head
+        if head is not None and head.shut:
+            return head.shut
+        room = self._room()
+        if room is not None and total.hold > room:
+            return (
+                f"This may cost {money.short(total.hold)}; the cap leaves "
+                f"{money.short(max(room, Decimal(0)))}."
+            )
+        return ""
+
+    def _room(self) -> Decimal | None:
+        """Dollars that the caps leave, as last read; the ledger decides when it comes to it."""
+        totals = self.head.totals if self.head is not None else None
+        own = caps().gallery
+        limits = [cap for cap in (own, totals.cap if totals else None) if cap is not None]
+        if not limits:
+            return None
+        return min(limits) - (totals.committed if totals else Decimal(0))
+
+    # -- what the models see -------------------------------------------------------------------
+
+    def _see(self) -> None:
+        shot = self._known.get(self._selected)
+        if shot is None or not shot.ready:
+            shot = next((one for one in self._known.values() if one.ready), None)
+        if shot is None or shot.photo is None:
+            self.view = None
+            return
+        sights, curves, refused = [], [], []
+        for name in self.options.models:
+            model = catalog.default().model(name)
+            if self.options.schema_problem:
+                break
+            request = self.options.template(name).with_(photo=shot.photo)
+            sent = pricing.sent_size(shot.photo.size, request.resize)
+            try:
+                sights.append(sight(model, sent, request.detail))
+                curves.append(curve(model, request))
+            except InvalidRequest as problem:
+                refused.append((name, str(problem)))
+        self.view = View(shot, tuple(sights), tuple(curves), tuple(refused))
+
+    # -- within --------------------------------------------------------------------------------
+
+    @property
+    def _store(self) -> Gallery:
+        if self._gallery is None:
+            self._gallery = self._opener()
+        return self._gallery
+
+    def _refresh_head(self) -> None:
+        self.head = Head(self._provider, self._store.ledger.totals())
+
+    def _announce(self) -> None:
+        self.shots = ()
+        self.shots = tuple(self._known.values())
+        self._price()
+        self._see()
+        self._tell_progress()
+
+    def _tell_progress(self, run: _Run | None = None) -> None:
+        run = run or self._run
+        if run is None:
+            self.progress = Progress()
+            return
+        self.progress = Progress(
+            run.done, run.total, self._run is not None, run.cancelled, run.billed, run.held
+        )
+
+    def _put(self, shot: Shot) -> None:
+        self._known[shot.id] = shot
+        self.shot = replace(shot)
+        if shot.ready or shot.problem or not shot.received:
+            self._price()
+            if shot.ready:
+                self._see()
+
+    def _later(self, shot: Shot, work: Callable[[Shot], Shot]) -> None:
+        """Show the photo's name now, and the photo when it was read."""
+        coming = replace(shot, expected=1)
+        self._put(coming)
+        self._submit(lambda: self._read(coming, work))
+
+    def _from_gallery(self, item_id: str) -> Callable[[Shot], Shot]:
+        return lambda shot: self._intake.from_gallery(self._store, shot, item_id)
+
+    def _read(self, shot: Shot, work: Callable[[Shot], Shot]) -> None:
+        """Decode a photo, on whatever thread, while the page stays usable."""
+        try:
+            done = work(shot)
+        except PlaygroundError as problem:
+            done = replace(shot, problem=str(problem))
+        except Exception as bug:
+            done = replace(shot, problem=f"It could not be read ({type(bug).__name__}).")
+        with self._guarded():
+            if shot.id in self._known:
+                self._put(done)
+
+    def _full(self) -> bool:
+        if len(self._known) < MAX_SHOTS:
+            return False
+        self.trouble = Trouble(f"The page holds at most {MAX_SHOTS} photos; the rest was left out.")
+        return True
+
+    def _new_id(self) -> str:
+        self._number += 1
+        return f"s{self._number}"
+
+    def _show_cell(self, cell: Cell) -> None:
+        with self._lock:
+            if cell.shot_id in self._known:
+                self.cells[cell.shot_id, cell.model] = cell
+                self.cell = cell
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """One caller at a time; a failure becomes a sentence (exceptions are unseen in Voilà)."""
+        with self._lock:
+            try:
+                yield
+            except PlaygroundError as problem:
+                self.trouble = Trouble(str(problem))
+            except Exception as bug:
+                text = f"Something is wrong in Halfpenny itself ({type(bug).__name__}: {bug})."
+                self.trouble = Trouble(text)
+
+
+# -------------------------------------------------------------------------------------------------
+
+
+def _threads() -> Submit:
+    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="captions")
+    return pool.submit

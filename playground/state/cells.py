@@ -1,0 +1,94 @@
+"""One model's answer about one photo: as it comes, as it is edited, as it is accepted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from playground import captions
+from playground.runner import Result
+from playground.values import Captioned, Failed, GalleryItem, Task
+
+OWNER = "owner"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Cell:
+    """One model's answer about one photo.
+
+    `status` is waiting, asking, done, failed, unknown or cancelled. `text` is what the model
+    wrote (so far), `edited` the owner's version of it (None: unchanged), `accepted` what of it
+    stands in the gallery ("" when nothing does), `advice` what a good answer would do otherwise.
+    """
+
+    shot_id: str
+    model: str
+    task: Task
+    key: str
+    status: str = "waiting"
+    text: str = ""
+    edited: str | None = None
+    tags: tuple[str, ...] = ()
+    low: Decimal | None = None
+    high: Decimal | None = None
+    billed: Decimal | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float | None = None
+    request_id: str | None = None
+    item_id: str | None = None
+    sample: bool = False
+    message: str = ""
+    notes: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+    accepted: str = ""
+
+    @property
+    def final(self) -> str:
+        """The text that would be accepted."""
+        return self.text if self.edited is None else self.edited
+
+
+def answered(cell: Cell, result: Result, sample: bool, alt_limit: int) -> Cell:
+    """The cell of a call that was sent."""
+    usage, outcome = result.usage, result.outcome
+    cell = replace(
+        cell,
+        low=result.quote.low,
+        high=result.quote.high,
+        billed=result.billed,
+        tokens_in=usage.total_input,
+        tokens_out=usage.text_output,
+        seconds=result.seconds,
+        request_id=outcome.receipt.request_id,
+        item_id=result.item_id,
+        sample=sample,
+        notes=result.notes,
+    )
+    if isinstance(outcome, Captioned):
+        advice = captions.alt_problems(result.text, alt_limit) if cell.task == "alt" else ()
+        if not result.text and cell.task == "ocr":
+            advice = ("there is no text in this photo, says the model",)
+        return replace(
+            cell, status="done", text=result.text, tags=result.tags, advice=advice, message=""
+        )
+    message = str(getattr(outcome, "message", "There was no answer."))
+    status = "failed" if isinstance(outcome, Failed) else "unknown"
+    return replace(cell, status=status, text="", message=message)
+
+
+def accepting(cell: Cell, item: GalleryItem) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """What to write, what would undo it, and the name of the field."""
+    if cell.task == "alt":
+        text = cell.final.strip()
+        if text.strip(".") == captions.DECORATIVE:
+            new = [] if "decorative" in item.tags else ["decorative"]
+            return {"alt": "", "tag": new}, {"alt": item.alt, "untag": new}, "alt"
+        return {"alt": text}, {"alt": item.alt}, "alt"
+    if cell.task == "tags":
+        wanted = captions.clean_tags(cell.final.replace("\n", ",").split(","))
+        new = [tag for tag in wanted if tag not in item.tags]
+        return {"tag": new}, {"untag": new}, "tags"
+    own = next((one.text for one in item.captions if one.model == OWNER), "")
+    return {"caption": cell.final.strip()}, {"caption": own}, "caption"
