@@ -70,5 +70,10 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext playground`: the cell magics `%%image` and `%%caption`."""
+    import_module("playground.magics").load(shell)
+
+
 def __dir__() -> list[str]:
     return sorted(__all__)

@@ -103,9 +103,9 @@ def report(what: str, times: list[float], limit_ms: float) -> bool:
     """One line: median, 95th percentile and worst; whether the 95th is within the limit."""
     times = sorted(times)
     high = times[int(len(times) * 0.95) - 1]
-    print(
+    sys.stdout.write(
         f"{what}: median {statistics.median(times):.1f} ms, p95 {high:.1f} ms, worst "
-        f"{times[-1]:.1f} ms, of {len(times)} keys (limit {limit_ms:g} ms)"
+        f"{times[-1]:.1f} ms, of {len(times)} keys (limit {limit_ms:g} ms)\n"
     )
     return high < limit_ms
 
@@ -128,7 +128,7 @@ def main() -> int:
                 address = url.replace("/lab?", "/lab/tree/1_playground.ipynb?")
                 good &= report("JupyterLab", page_ms(address, lab=True), PAGE_LIMIT_MS)
                 saved = (notebooks / "1_playground.ipynb").stat().st_size
-                print(f"saved notebook: {saved:,} bytes")
+                sys.stdout.write(f"saved notebook: {saved:,} bytes\n")
     return 0 if good else 1
 
 
