@@ -94,7 +94,7 @@ class CaptionsPage extends Page {
     this.file = el("input", { type: "file", multiple: true, accept: "image/*", class: "cp-file", "aria-label": "Choose photos to upload" });
     this.file.addEventListener("change", () => { this.take(this.file.files); this.file.value = ""; });
     this.list = el("ul", { class: "cp-list", "aria-label": "Photos" });
-    this.path = el("input", { type: "text", class: "cp-input", placeholder: "/home/me/Pictures", "aria-label": "Folder on the machine that runs this page", spellcheck: "false" });
+    this.path = el("input", { type: "text", class: "cp-input", placeholder: "~/Pictures", "aria-label": "Folder on the machine that runs this page", spellcheck: "false" });
     this.url = el("input", { type: "url", class: "cp-input", placeholder: "https://…/photo.jpg", "aria-label": "Address of a photo", spellcheck: "false" });
     const line = (input, words, send) => {
       const go = () => input.value.trim() && send(input.value.trim());
