@@ -46,12 +46,10 @@ _PAGES = ("gallery", "1_playground", "2_captions")
 # The kernel of the gallery page, which never spends: it starts by dropping every key.
 _KEYLESS = "halfpenny-keyless"
 _KEYLESS_START = """
-import os, runpy, sys
-for name in list(os.environ):
-    if name.startswith("OPENAI_") or name.endswith(("_API_KEY", "_API_TOKEN")):
-        del os.environ[name]
-sys.argv[0] = "ipykernel_launcher"
-runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
+import os, sys
+secret = lambda name: name.startswith("OPENAI_") or name.endswith(("_API_KEY", "_API_TOKEN"))
+kept = {name: value for name, value in os.environ.items() if not secret(name)}
+os.execve(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *sys.argv[1:]], kept)
 """
 
 _PACKAGE = Path(__file__).parent

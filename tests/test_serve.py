@@ -261,3 +261,48 @@ def test_jupyterlab_starts_on_the_notebooks_and_asks_for_its_token(tmp_path):
         assert status == 200
         assert "gallery.ipynb" in names
         assert get(url, "/api/contents")[0] == 403
+
+
+def kernels(pid):
+    """Environments of the kernels below a server, by /proc, once one for each page is up."""
+    found = {}
+    for child in children(pid):
+        try:
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+            if b"ipykernel_launcher" in command and b"execve" not in command:
+                found[child] = Path(f"/proc/{child}/environ").read_bytes()
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc")
+def test_with_all_pages_the_kernel_of_the_gallery_alone_has_no_key(tmp_path):
+    environ = {**os.environ, "OPENAI_API_KEY": KEY, "PLAYGROUND_PROVIDER": "offline"}
+    with serve.voila(tmp_path / "gallery", pages="all", environ=environ) as (url, process):
+        status, headers, _ = get(url.partition("?")[0])
+        assert (status, "login" in headers.get("Location", "")) == (302, True)
+        assert get(url)[0] == 200  # the gallery's kernel is in use, the next one is warmed
+        deadline = time.monotonic() + 60
+        while len(found := kernels(process.pid)) < 3:
+            assert time.monotonic() < deadline, f"{len(found)} kernels"
+            time.sleep(0.2)
+        without = [pid for pid, inside in found.items() if KEY.encode() not in inside]
+        with_key = [pid for pid, inside in found.items() if KEY.encode() in inside]
+        assert without
+        assert with_key
+
+
+def test_the_pages_are_named_for_the_bar_and_unknown_notebooks_stay_out(tmp_path, monkeypatch):
+    source = tmp_path / "notebooks"
+    source.mkdir()
+    for name in ("gallery", "1_playground", "draft"):
+        page = {"metadata": {"kernelspec": {"name": "python3"}}, "cells": []}
+        (source / f"{name}.ipynb").write_text(json.dumps(page), encoding="utf-8")
+    monkeypatch.setattr(serve, "notebooks_folder", lambda: source)
+    root = tmp_path / "page"
+    root.mkdir()
+    assert serve._copy_pages(root, "all") == ["gallery", "1_playground"]
+    kernel = json.loads((root / "gallery.ipynb").read_text(encoding="utf-8"))["metadata"]
+    assert kernel["kernelspec"]["name"] == "halfpenny-keyless"
+    assert not (root / "draft.ipynb").exists()
