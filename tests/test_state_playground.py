@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
 from playground import serve
@@ -461,6 +462,19 @@ def test_the_view_sends_nothing_through_synced_traits_and_one_widget_is_all(stat
     shown = [message["show"] for message, _ in sent]
     assert {"head", "choices", "form", "quote", "run", "history", "result"} <= set(shown)
     assert "<b>hi</b>" not in str(view.get_state(drop_defaults=True))
+
+
+def test_results_add_no_widgets_and_the_page_shows_a_bounded_history(state, monkeypatch):
+    monkeypatch.setattr(page, "HISTORY", 3)
+    view = PlaygroundView(state)
+    before = len(_instances)
+    sent = []
+    view.send = lambda message, buffers=None: sent.append(message)
+    for number in range(5):
+        state.change(prompt=f"cat {number}")
+        state.generate()
+    assert len(_instances) == before
+    assert [len(m["cards"]) for m in sent if m["show"] == "history"][-1] == 3
 
 
 def test_panel_values_have_the_lines_with_their_shares(state):

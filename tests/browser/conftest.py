@@ -6,7 +6,7 @@ import os
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from playground import serve
 from playground.demo import make_demo
@@ -37,6 +37,7 @@ def chromium():
         if os.environ.get("PLAYGROUND_REQUIRE_BROWSER") == "1":
             pytest.fail("PLAYGROUND_REQUIRE_BROWSER=1, and there is no Chromium on the PATH")
         pytest.skip("needs Chromium on the PATH")
+    expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
