@@ -269,14 +269,16 @@ class CaptionsState(HasTraits):
             self._start(list(self._open_questions()), agreed=agreed)
 
     def again(self, shot_id: str, model: str) -> None:
-        """Ask one model about one photo anew: a purchase of its own, below $1.00."""
+        """Put the same question anew: a purchase of its own, refused above $1.00."""
         with self._guarded():
             if self._run is not None:
                 msg = "Wait until the captions that are under way have come."
                 raise InvalidRequest(msg)
-            shot = self._known[shot_id]
-            assert shot.photo is not None
-            request = self.options.template(model).with_(photo=shot.photo)
+            cell = self.cells.get((shot_id, model))
+            if cell is None:
+                msg = "There is nothing to ask again."
+                raise InvalidRequest(msg)
+            shot, request = self._known[shot_id], cell.request
             self._start([(shot, request)], agreed=False)
 
     def cancel(self) -> None:
@@ -290,7 +292,7 @@ class CaptionsState(HasTraits):
         run = _Run(total=len(jobs))
         self._run = run
         for shot, request in jobs:
-            self._show_cell(Cell(shot.id, request.model, request.task, request.key))
+            self._show_cell(Cell(shot.id, request.model, request.task, request))
         self._tell_progress()
         self._price()
         for shot, request in jobs:
@@ -300,7 +302,7 @@ class CaptionsState(HasTraits):
         """One call, on whatever thread; whatever comes of it is in its cell."""
         cell = self.cells.get((shot.id, request.model))
         if cell is None:
-            cell = Cell(shot.id, request.model, request.task, request.key)
+            cell = Cell(shot.id, request.model, request.task, request)
         try:
             if run.cancelled:
                 message = "Cancelled before it was sent: nothing was billed."

@@ -8,7 +8,7 @@ from typing import Any
 
 from playground import captions
 from playground.runner import Result
-from playground.values import Captioned, Failed, GalleryItem, Task
+from playground.values import Captioned, CaptionRequest, Failed, GalleryItem, Task
 
 OWNER = "owner"
 
@@ -25,7 +25,7 @@ class Cell:
     shot_id: str
     model: str
     task: Task
-    key: str
+    request: CaptionRequest
     status: str = "waiting"
     text: str = ""
     edited: str | None = None
@@ -43,6 +43,11 @@ class Cell:
     notes: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
     accepted: str = ""
+
+    @property
+    def key(self) -> str:
+        """The identity of the question."""
+        return self.request.key
 
     @property
     def final(self) -> str:

@@ -46,11 +46,15 @@ class CaptionsPage extends Page {
     this.looked = null;
     this.setLater = debounce(60, () => this.sendChanges());
     this.changes = {};
+    this.pressed = null; // what the pointer is down on
+    this.held = new Map(); // answers that came meanwhile
     this.lost = "No answer from the page's kernel for ten seconds: the connection may be gone. Reload the page; what was answered is in the gallery.";
   }
 
   dispose() {
     super.dispose();
+    document.removeEventListener("pointerup", this.released);
+    document.removeEventListener("pointercancel", this.released);
     this.shots.forEach((shot) => shot.url && URL.revokeObjectURL(shot.url));
     this.picker.close();
     this.asker.close();
@@ -159,6 +163,15 @@ class CaptionsPage extends Page {
       this.picker, this.asker);
     this.dropping();
     this.root.addEventListener("keydown", (event) => event.stopPropagation());
+    this.root.addEventListener("pointerdown", (event) => { this.pressed = event.target; });
+    this.released = () => setTimeout(() => {
+      this.pressed = null;
+      const held = [...this.held.values()];
+      this.held.clear();
+      held.forEach((values) => this.showCell(values));
+    });
+    document.addEventListener("pointerup", this.released);
+    document.addEventListener("pointercancel", this.released);
   }
 
   dropping() {
@@ -616,6 +629,11 @@ class CaptionsPage extends Page {
       shot.answers.append(cell.node);
       this.showRooms();
     }
+    // Between press and release a button must stay where it is, or the click is lost.
+    if (this.pressed && cell.node.contains(this.pressed)) {
+      this.held.set(key, values);
+      return;
+    }
     const before = cell.values;
     cell.values = values;
     const streaming = values.status === "asking";
@@ -643,11 +661,11 @@ class CaptionsPage extends Page {
     const { id, model, status, text, edited, task } = values;
     const head = el("h3", {}, model, values.sample && el("span", { class: "hp-badge hp-inline" }, "sample"), STATUS[status] && el("span", { class: `cp-state cp-${status}` }, STATUS[status]));
     const meta = [
-      values.billed && ["billed ", money(values.billed)], values.quoted && ["quoted ", ...this.range(values.quoted)],
+      values.billed && ["billed ", money(values.billed)], values.billed && values.quoted && ["quoted ", ...this.range(values.quoted)],
       values.tokens && `${values.tokens} tokens`, values.seconds,
     ].filter(Boolean).flatMap((part, n) => [n ? " · " : "", ...[part].flat()]);
     const facts = el("p", { class: "hp-small" }, ...meta);
-    const again = el("button", { type: "button", class: "hp-link", "data-field": "again", "aria-label": `Ask ${model} again about ${name}`, onclick: () => this.act({ do: "again", id, model }) }, "Ask again");
+    const again = el("button", { type: "button", class: "hp-link", "data-field": "again", title: `Ask ${model} the same about ${name} once more; it is billed anew`, onclick: () => this.act({ do: "again", id, model }) }, values.quoted ? `Ask again · ${values.quoted}` : "Ask again");
     if (status === "waiting" || status === "asking") return [head, el("p", { class: "cp-stream" }, text), facts];
     if (status !== "done") return [head, el("p", { class: "cp-problem", role: "alert" }, values.message), facts, again];
     const box = el("textarea", { class: task === "attributes" ? "cp-answer cp-mono" : "cp-answer", rows: String(Math.min(9, Math.max(3, Math.ceil((edited ?? text).length / 42)))), "aria-label": `What ${model} says about ${name}; you can edit it`, "data-field": "text", maxlength: "4096" });
