@@ -242,7 +242,7 @@ class CaptionsPage extends Page {
       const box = el("input", { type: "checkbox", onchange: () => this.change({ decorative: box.checked }, true) });
       box.checked = this.options.decorative;
       this.fields.replaceChildren(
-        el("label", { class: "cp-inline" }, "At most", limit, "characters, without “image of”"),
+        el("label", { class: "cp-inline" }, "At most", limit, "characters", el("span", { class: "hp-small" }, "without “image of”")),
         el("label", { class: "cp-inline" }, box, "A photo may be only decoration"));
     } else if (task === "tags") this.fields.replaceChildren(text("vocabulary", "Only these tags (empty: any)", "3", "cat, garden, night"));
     else if (task === "attributes") {
