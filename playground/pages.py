@@ -32,6 +32,7 @@ def playground(location: str | Path | None = None) -> PlaygroundView:
         location: the gallery's folder or URL; `PLAYGROUND_GALLERY` or ./gallery by default.
     """
     state = PlaygroundState(lambda: Gallery(location), connect, provider=provider_name())
+    state.warm()
     return PlaygroundView(state)
 
 

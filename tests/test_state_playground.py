@@ -210,6 +210,17 @@ def test_a_keystroke_in_a_long_prompt_takes_less_than_five_milliseconds(state):
     assert sorted(times)[len(times) // 2] < 0.005
 
 
+def test_a_waiting_page_warms_up_without_opening_a_gallery():
+    opened = []
+    state = PlaygroundState(
+        lambda: opened.append(1), lambda: opened.append(2), provider="offline", executor=Inline()
+    )
+    quoting.snapped.cache_clear()
+    state.warm()
+    assert quoting.snapped.cache_info().currsize > 0
+    assert opened == []
+
+
 # -------------------------------------------------------------------------------------------------
 # Calls
 

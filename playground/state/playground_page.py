@@ -171,6 +171,10 @@ class PlaygroundState(HasTraits):
 
     # ------------------------------------------------------------------ the form
 
+    def warm(self) -> None:
+        """Load vocabulary and size tables aside, for a kernel that waits for its page."""
+        self._executor.submit(quoting.panel, Form(prompt="warm"))
+
     def open(self) -> None:
         """Fill the page: for a page that was just displayed, or displayed again."""
         with self._guarded():
