@@ -245,7 +245,7 @@ def estimate_values(estimate: Estimate) -> Message:
             {
                 "tokens": tokens,
                 "words": tokens * 3 // 4,
-                "price": "" if high is None else f"up to {money.short(high)}",
+                "price": "" if high is None else f"≤ {money.short(high)}",
             }
             for tokens, _low, high in estimate.lengths
         ],
