@@ -111,6 +111,13 @@ def test_without_limits_nothing_is_held_back() -> None:
     assert pace.calls_per_second is None
 
 
+def test_places_that_were_not_needed_do_not_hold_up_the_others() -> None:
+    pace = Pace(lambda: 0.0)
+    for _ in range(10 * FIRST_CALLS):
+        assert pace.wait() == 0.0
+        pace.unused()
+
+
 def test_nobody_asks_before_the_provider_wants_to_be_asked() -> None:
     now = [100.0]
     pace = Pace(lambda: now[0])

@@ -15,9 +15,9 @@ SHARE = 0.97
 # Before the first answer nothing is known about the limits, so few calls are under way.
 FIRST_CALLS = 16
 _BURST_SECONDS = 1.0
-_CUT = 0.7
+_CUT = 0.95  # of what was accepted
 _CUT_AGAIN_SECONDS = 2.0
-_FAST_GROWTH, _SLOW_GROWTH = 0.02, 0.005  # of the rate, a second
+_FAST_GROWTH, _SLOW_GROWTH = 0.05, 0.005  # of the rate, a second
 _WINDOW_SECONDS = 3.0
 
 
@@ -66,6 +66,7 @@ class Pace:
         self._cut_at = float("-inf")
         self._grown_at = now
         self._rate_at_cut = 0.0
+        self._accepted = self._refused = 0  # since the last cut
 
     @property
     def calls_per_second(self) -> float | None:
@@ -91,6 +92,12 @@ class Pace:
         self._tokens.level -= self._per_call
         return 0.0
 
+    def unused(self) -> None:
+        """A place that was taken was not needed: nothing was sent."""
+        self._begun -= 1
+        self._requests.level += 1.0
+        self._tokens.level += self._per_call
+
     def ended(self) -> None:
         """A call ended without a word about limits."""
         self._answered += 1
@@ -99,6 +106,7 @@ class Pace:
         """An answer came: learn from its headers and from what it used."""
         now = self._clock()
         self._answered += 1
+        self._accepted += 1
         self._successes.append(now)
         charged = self._per_call
         self._per_call = tokens if not charged else 0.95 * charged + 0.05 * tokens
@@ -110,14 +118,18 @@ class Pace:
         """The provider refused a call for its rate; nobody asks before it wants to be asked."""
         now = self._clock()
         self._answered += 1
+        self._refused += 1
         self._learn(limits, now)
         if retry_after_seconds is not None:
             self._not_before = max(self._not_before, now + max(0.0, retry_after_seconds))
         if self._stated or now - self._cut_at < _CUT_AGAIN_SECONDS:
             return
         rate = self._requests.rate or self._recent(now)
+        # A few refusals among many answers cost little; a limit that was halved refuses half.
+        share = self._refused / max(1, self._refused + self._accepted)
+        self._refused = self._accepted = 0
         self._cut_at, self._rate_at_cut, self._grown_at = now, rate, now
-        self._requests.set_rate(max(0.2, rate * _CUT), now)
+        self._requests.set_rate(max(0.2, rate * max(0.5, 1 - share) * _CUT), now)
 
     def _recent(self, now: float) -> float:
         count = sum(1 for at in self._successes if now - at <= _WINDOW_SECONDS)
@@ -128,7 +140,7 @@ class Pace:
         if self._stated or not self._requests.rate:
             return
         seconds, self._grown_at = now - self._grown_at, now
-        below = self._requests.rate < 0.95 * self._rate_at_cut
+        below = self._requests.rate < self._rate_at_cut
         growth = _FAST_GROWTH if below else _SLOW_GROWTH
         self._requests.set_rate(self._requests.rate * (1 + growth * min(seconds, 5.0)), now)
 

@@ -383,6 +383,7 @@ class Window:
             return
 
     def _not_reserved(self, ready: _Ready, why: Taken | PlaygroundError) -> None:
+        self._pace.unused()
         if isinstance(why, Taken):
             if why.answered:
                 self._count(ready.row, skipped=1)

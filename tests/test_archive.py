@@ -1,0 +1,318 @@
+"""Archives: priced before, forecast by a pilot, asked once, by one process or several."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from playground.provider.client import Client
+from playground.provider.connect import connect
+from playground.provider.offline.app import OfflineApp
+from playground.provider.offline.server import OfflineServer
+from playground.runner import Archive, caption_folder
+from playground.runner.plan import key_maker
+from playground.store import Gallery
+from playground.values import CaptionRequest, Photo
+
+ASK = """
+import sys
+from playground.provider.connect import connect
+from playground.runner import caption_folder
+from playground.store import Gallery
+url, place, photos, cap = sys.argv[1:]
+with connect(base_url=url, environ={}) as client, Gallery(place) as gallery:
+    print(caption_folder(photos, gallery, client, concurrency=8, cap=cap, confirm=True).stopped)
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PLAYGROUND_CAP", "PLAYGROUND_GALLERY", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """An empty place, in memory where there is some: syncs of a busy disk take long."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Iterator[Gallery]:
+    with Gallery(tmp_path / "gallery") as opened:
+        yield opened
+
+
+def folder(tmp_path: Path, count: int) -> Path:
+    photos = tmp_path / "photos"
+    photos.mkdir(exist_ok=True)
+    for number in range(count):
+        path = photos / f"{number:04}.jpg"
+        Image.new("RGB", (64, 48), (90, 60, 30)).save(path, "JPEG", comment=f"{number}")
+    return photos
+
+
+def served(faults: str | None = None, **options) -> OfflineServer:
+    return OfflineServer(OfflineApp(faults=faults, **options))
+
+
+def to(server: OfflineServer) -> Client:
+    return connect(base_url=server.base_url, environ={})
+
+
+def proven(gallery: Gallery, app: OfflineApp) -> None:
+    """Every request had its reservation; the bill lies between settled and committed."""
+    totals = gallery.ledger.totals()
+    assert totals.settled <= app.truth.dollars <= totals.settled + totals.held
+    for call in app.truth.calls:
+        gallery.ledger.attempt(call.client_request_id)
+    items = list(gallery.each())
+    assert sum((item.total_billed for item in items), Decimal(0)) == totals.settled
+    assert not [one for one in gallery.verify(full=True) if one.level == "error"]
+
+
+def test_keys_made_for_an_archive_are_the_keys_of_its_requests() -> None:
+    photo = Photo(4_032, 3_024, "jpeg", 9, "ab" * 32, Path("x.jpg"))
+    for fields in (
+        {},
+        {"task": "tags", "resize": 768},
+        {"prompt": 'Say "photo":\n{}', "tier": "flex"},
+    ):
+        template = CaptionRequest(**fields)
+        assert key_maker(template)(photo) == template.with_(photo=photo).key
+
+
+def test_an_archive_over_sockets_is_booked_to_the_last_call(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    photos = folder(tmp_path, 60)
+    with served() as server, to(server) as client:
+        summary = caption_folder(photos, gallery, client)
+        assert (summary.captioned, summary.failed, summary.unknown) == (60, 0, 0)
+        assert server.app.truth.requests == 60
+        assert summary.settled_dollars == server.app.truth.dollars
+        assert gallery.ledger.totals().held == 0
+        proven(gallery, server.app)
+        again = caption_folder(photos, gallery, client)
+        assert (again.captioned, again.skipped) == (0, 60)
+    assert gallery.search().total == 60
+
+
+def test_words_are_searchable_and_originals_are_whole(gallery: Gallery, tmp_path: Path) -> None:
+    photos = folder(tmp_path, 3)
+    with served() as server, to(server) as client:
+        caption_folder(photos, gallery, client)
+    for item in gallery.search():
+        (caption,) = item.captions
+        assert gallery.search(caption.text.split()[0]).total >= 1
+        assert gallery.original(item.id) == (photos / item.name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "fault", ["500-billed=0.2", "reset-billed=0.2", "truncated=0.2", "200-html=0.2"]
+)
+def test_whatever_fails_on_the_way_every_photo_and_every_dollar_is_accounted_for(
+    gallery: Gallery, tmp_path: Path, fault: str
+) -> None:
+    photos = folder(tmp_path, 30)
+    with served(fault) as server, to(server) as client:
+        options = {"wait": lambda _: False, "unknown_retries": 9}
+        summary = caption_folder(photos, gallery, client, **options)
+        assert (summary.captioned, summary.failed, summary.stopped) == (30, 0, "")
+        assert server.app.truth.requests > 30
+        proven(gallery, server.app)
+
+
+def test_a_pilot_forecasts_the_whole_and_its_photos_are_not_asked_again(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    with served() as server, to(server) as client:
+        archive = Archive(gallery, client, task="alt")
+        archive.add(folder(tmp_path, 80))
+        forecast, first = archive.pilot(20, seed=3)
+        assert forecast is not None
+        assert first.captioned == forecast.sampled == 20
+        rest = archive.run()
+        assert rest.captioned == 60
+        assert server.app.truth.requests == 80
+        assert forecast.low <= server.app.truth.dollars <= forecast.high
+        assert "%" in str(forecast)
+        assert set(forecast.to_dict()) == {"low", "estimate", "high", "level", "sampled"}
+
+
+def test_smaller_photos_save_dollars_and_bytes(gallery: Gallery, tmp_path: Path) -> None:
+    Image.effect_noise((1_600, 1_200), 60).save(tmp_path / "large.jpg")
+    with served() as server, to(server) as client:
+        archive = Archive(gallery, client)
+        archive.add(tmp_path / "large.jpg")
+        whole, *smaller = archive.savings()
+        assert [one.resize for one in smaller] == [512, 768, 1_024]
+        assert whole.high == archive.quote.high
+        assert smaller[0].high < smaller[1].high < whole.high
+        assert smaller[0].upload_bytes < smaller[1].upload_bytes < whole.upload_bytes
+
+
+def test_a_paused_run_asks_nothing_until_it_goes_on(gallery: Gallery, tmp_path: Path) -> None:
+    reached = threading.Event()
+    with served() as server, to(server) as client:
+
+        def pause(now) -> None:
+            if now.done == 5:
+                archive.pause()
+                reached.set()
+
+        archive = Archive(gallery, client, on_progress=pause)
+        archive.add(folder(tmp_path, 40))
+        runner = threading.Thread(target=lambda: archive.run(concurrency=2))
+        runner.start()
+        assert reached.wait(20)
+        deadline = time.monotonic() + 20
+        count = -1
+        while time.monotonic() < deadline and count != server.app.truth.requests:
+            count = server.app.truth.requests
+            time.sleep(0.3)
+        assert count < 40
+        archive.resume()
+        runner.join(30)
+        assert archive.summary.captioned == 40
+        proven(gallery, server.app)
+
+
+def test_a_cancelled_run_stops_at_once_and_the_next_one_goes_on(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    photos = folder(tmp_path, 50)
+    with served() as server, to(server) as client:
+
+        def cancel(now) -> None:
+            if now.done == 10 and not ended:
+                ended.append(True)
+                archive.cancel()
+
+        ended: list[bool] = []
+        archive = Archive(gallery, client, on_progress=cancel)
+        archive.add(photos)
+        summary = archive.run(concurrency=4)
+        assert summary.stopped == "it was cancelled"
+        assert 10 <= summary.captioned <= 10 + 4
+        assert gallery.ledger.totals().held == 0
+        rest = archive.run()
+        assert summary.captioned + rest.captioned == 50
+        assert server.app.truth.requests == 50
+
+
+def test_what_is_wrong_with_a_photo_is_listed_and_costs_nothing(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    photos = folder(tmp_path, 6)
+    (photos / "empty.jpg").write_bytes(b"")
+    (photos / "words.jpg").write_text("not a picture")
+    whole = (photos / "0003.jpg").read_bytes()
+    (photos / "cut.jpg").write_bytes(whole[: len(whole) - 40])
+    with served() as server, to(server) as client:
+        summary = caption_folder(photos, gallery, client)
+        assert (summary.captioned, summary.failed) == (6, 3)
+        assert {Path(problem.path).name for problem in summary.errors} == {
+            "empty.jpg", "words.jpg", "cut.jpg",
+        }  # fmt: skip
+        assert server.app.truth.requests == 6
+
+
+def test_an_edited_prompt_is_a_new_question_and_old_answers_stay(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    photos = folder(tmp_path, 4)
+    with served() as server, to(server) as client:
+        caption_folder(photos, gallery, client, prompt="What is it?")
+        summary = caption_folder(photos, gallery, client, prompt="Who is it?")
+        assert summary.captioned == 4
+        assert server.app.truth.requests == 8
+    assert all(len(item.captions) == 2 for item in gallery.search())
+
+
+def test_a_photo_that_changes_after_planning_is_not_sent(gallery: Gallery, tmp_path: Path) -> None:
+    photos = folder(tmp_path, 2)
+    with served() as server, to(server) as client:
+        archive = Archive(gallery, client)
+        archive.add(photos)
+        Image.new("RGB", (64, 48), (9, 9, 200)).save(photos / "0001.jpg", "JPEG")
+        summary = archive.run()
+        assert (summary.captioned, summary.failed) == (1, 1)
+        assert "changed" in summary.errors[0].why
+        assert server.app.truth.requests == 1
+
+
+def test_a_second_plan_reads_no_photo_again(
+    gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = folder(tmp_path, 5)
+    with served() as server, to(server) as client:
+        Archive(gallery, client).add(photos)
+        Image.new("RGB", (60, 48), (1, 2, 3)).save(photos / "0002.jpg", "JPEG")
+        read: list[Path] = []
+        from playground import photos as module
+
+        measure = module.measure_many
+        monkeypatch.setattr(
+            module, "measure_many", lambda paths, **kw: measure(read.extend(paths) or paths, **kw)
+        )
+        archive = Archive(gallery, client)
+        archive.add(photos)
+        assert [path.name for path in read] == ["0002.jpg"]
+        assert len(archive.plan.rows) == 5
+        assert {row.width_px for row in archive.plan.rows} == {64, 60}
+
+
+def test_two_programs_on_one_gallery_share_the_work_and_the_cap(tmp_path: Path) -> None:
+    photos = folder(tmp_path, 60)
+    with served() as server:
+        ask = [sys.executable, "-c", ASK, server.base_url, str(tmp_path / "g"), str(photos), "50"]
+        with Gallery(tmp_path / "g"):
+            pass
+        both = [subprocess.Popen(ask, stdout=subprocess.DEVNULL) for _ in range(2)]
+        try:
+            assert [one.wait(60) for one in both] == [0, 0]
+        finally:
+            for one in both:
+                one.kill()
+                one.wait()
+        assert server.app.truth.requests == 60
+        with Gallery(tmp_path / "g") as gallery:
+            assert gallery.search().total == 60
+            assert gallery.ledger.totals().settled == server.app.truth.dollars
+            proven(gallery, server.app)
+
+
+def test_killed_again_and_again_it_ends_with_every_photo_once(tmp_path: Path) -> None:
+    photos = folder(tmp_path, 150)
+    with served() as server:
+        ask = [sys.executable, "-c", ASK, server.base_url, str(tmp_path / "g"), str(photos), "50"]
+        for killed_at in (30, 70, 110):
+            process = subprocess.Popen(ask, stdout=subprocess.DEVNULL)
+            deadline = time.monotonic() + 60
+            while server.app.truth.requests < killed_at and process.poll() is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        with Gallery(tmp_path / "g") as gallery, to(server) as client:
+            summary = caption_folder(photos, gallery, client, confirm=True)
+            assert summary.captioned + summary.skipped == 150
+            assert gallery.search().total == 150
+            proven(gallery, server.app)
+            # Bought twice at most what was on its way when it was killed.
+            assert server.app.truth.requests <= 150 + 3 * 8
+            assert server.app.truth.requests - 150 <= len(gallery.ledger.unknowns())
