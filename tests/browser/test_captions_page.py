@@ -41,6 +41,13 @@ def captioning(folder, environ):
         yield url.replace("gallery.ipynb", "2_captions.ipynb"), url
 
 
+def _noted(page, message):
+    """Errors, but for what Voilà's farewell to a page that is left is answered."""
+    leaving = "/api/shutdown/" in message.location.get("url", "")
+    if message.type == "error" and not leaving:
+        page.wrong.append(message.text)
+
+
 @pytest.fixture
 def open_page(chromium, captioning):
     contexts = []
@@ -52,7 +59,7 @@ def open_page(chromium, captioning):
         page.asked, page.wrong = [], []
         page.on("request", lambda request: page.asked.append(request.url))
         page.on("pageerror", lambda error: page.wrong.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and page.wrong.append(m.text))
+        page.on("console", lambda message: _noted(page, message))
         page.on("dialog", lambda dialog: (page.wrong.append("dialog"), dialog.dismiss()))
         page.goto(captioning[0])
         expect(page.locator(".cp-wait")).to_have_text("Add a photo first.", timeout=90_000)
