@@ -19,6 +19,7 @@ _CUT = 0.95  # of what was accepted
 _CUT_AGAIN_SECONDS = 2.0
 _FAST_GROWTH, _SLOW_GROWTH = 0.05, 0.005  # of the rate, a second
 _WINDOW_SECONDS = 3.0
+_FEW = 10
 
 
 class _Bucket:
@@ -124,6 +125,8 @@ class Pace:
             self._not_before = max(self._not_before, now + max(0.0, retry_after_seconds))
         if self._stated or now - self._cut_at < _CUT_AGAIN_SECONDS:
             return
+        if retry_after_seconds is not None and self._accepted + self._refused < _FEW:
+            return  # too few answers to tell a rate from; the wait is enough
         rate = self._requests.rate or self._recent(now)
         # A few refusals among many answers cost little; a limit that was halved refuses half.
         share = self._refused / max(1, self._refused + self._accepted)
