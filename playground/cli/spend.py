@@ -167,7 +167,7 @@ def _show_result(result: Result) -> None:
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path())
 @options.caption_options
-@click.option("--concurrency", type=click.IntRange(1, 256), default=8, show_default=True)
+@click.option("--concurrency", type=click.IntRange(1, 256), default=64, show_default=True)
 @click.option("--budget", type=options.Dollars(), help="Dollars for this run.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many photos.")
 @click.option("--dry-run", is_flag=True, help="Plan and quote; send nothing.")
