@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import subprocess
-import time
 from concurrent.futures import Executor, Future
 from decimal import Decimal
 from pathlib import Path
@@ -198,16 +197,16 @@ def test_a_prompt_that_is_too_long_is_one_sentence_and_is_not_sent(state):
     assert state.generate() is None
 
 
-def test_a_keystroke_in_a_long_prompt_takes_less_than_five_milliseconds(state):
+def test_every_keystroke_in_a_long_prompt_is_priced(state):
+    """How fast, `benchmarks/bench_keystroke.py` says."""
     text = (WIZARD + ", ") * 50
-    state.change(prompt=text[:3990])
-    times = []
+    seen = []
     for end in range(3991, 4000):
-        began = time.perf_counter()
         state.change(prompt=text[:end])
-        times.append(time.perf_counter() - began)
+        seen.append(state.panel.quote.high)
     assert len(state.form.prompt) == 3999
-    assert sorted(times)[len(times) // 2] < 0.005
+    assert all(each > 0 for each in seen)
+    assert len(set(seen)) > 1
 
 
 def test_a_waiting_page_warms_up_without_opening_a_gallery():

@@ -85,7 +85,7 @@ def _calls_itself_srgb(profile: bytes) -> bool:
     return b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile
 
 
-def thumbnail(data: bytes | Path, *, edge_px: int = 320) -> tuple[bytes, Size]:
+def thumbnail(data: bytes | Path, *, edge_px: int = 512) -> tuple[bytes, Size]:
     """A small WebP of a picture, its longer side at most `edge_px` pixels.
 
     Raises:

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from playground.store import Gallery
     from playground.store.records import Attempt
 
-THUMBNAIL_PX = 320
+# Twice the height of a row for a 2:1 picture, so that panoramas are sharp.
+THUMBNAIL_PX = 512
 
 
 @dataclass(frozen=True, slots=True)
