@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from playground.photos import files, header, pool
-from playground.photos.strip import strip, with_turn
+from playground.photos.strip import strip
 from playground.size import Size
 from playground.values import Photo, Upload
 
@@ -60,8 +60,9 @@ def unchanged(photo: Photo, data: bytes, *, resize: int | None = None) -> Upload
     """A JPEG that may be sent pixel for pixel, without its metadata; None where it must be decoded.
 
     Nothing is decoded here: the file's structure is read from its first byte to its end marker,
-    and only known parts pass. Of its metadata only the orientation is kept, which says how it is
-    to be turned. `prepare` turns it, and proves in addition that every pixel can be decoded.
+    and only known parts pass. A photo that has to be turned goes to `prepare`, because nobody
+    promises that a model obeys an orientation tag (and the tag is metadata); `prepare` proves in
+    addition that every pixel can be decoded.
     """
     if photo.format != "jpeg" or (resize is not None and photo.size.long_px > resize):
         return None
@@ -73,11 +74,9 @@ def unchanged(photo: Photo, data: bytes, *, resize: int | None = None) -> Upload
     profile = data.find(b"ICC_PROFILE\0", 0, _METADATA_BYTES)
     if profile >= 0 and not _calls_itself_srgb(data[profile : profile + 4096]):
         return None
-    if read is None or Size(*read.shown) != photo.size:
+    if read is None or read.orientation != 1 or Size(*read.shown) != photo.size:
         return None
     plain = strip(data, "jpeg")
-    if plain is not None and read.orientation != 1:
-        plain = with_turn(plain, read.orientation)
     return None if plain is None else Upload(plain, "jpeg", photo.size)
 
 

@@ -22,13 +22,6 @@ _WEBP_KEPT = frozenset({b"VP8 ", b"VP8L", b"ALPH"})
 _WEBP_ALPHA, _WEBP_ANIMATED = 0x10, 0x02
 
 
-def with_turn(jpeg: bytes, orientation: int) -> bytes:
-    """A stripped JPEG that says how it is to be turned (Exif orientation), and nothing else."""
-    entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
-    exif = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 1) + entry + b"\0\0\0\0"
-    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
-
-
 def strip(data: bytes, format_: str) -> bytes | None:
     """The same picture without metadata, or None where it must be re-encoded instead."""
     try:
