@@ -25,6 +25,7 @@ from PIL.PngImagePlugin import PngInfo
 from playground import photos
 from playground.errors import PhotoProblem
 from playground.photos import header, pool
+from playground.photos.decode import unchanged
 from playground.photos.strip import strip
 from playground.size import Size
 from playground.values import CaptionRequest, EditRequest, ImageRequest, Photo
@@ -536,6 +537,18 @@ def test_resizing_keeps_the_ratio_and_never_scales_up() -> None:
     assert photos.prepare(encoded(picture(900, 1), "PNG"), resize=16).size == Size(16, 1)
     turned = encoded(picture(1_000, 333), "JPEG", exif=exif_with(6))
     assert photos.prepare(turned, resize=500).size == Size(167, 500)
+
+
+def test_only_an_upright_jpeg_is_sent_as_it_is_and_without_its_metadata(tmp_path: Path) -> None:
+    """Whether a model obeys an orientation tag is nowhere promised: turned photos are decoded."""
+    upright, turned = tmp_path / "upright.jpg", tmp_path / "turned.jpg"
+    upright.write_bytes(encoded(picture(120, 80), "JPEG", comment=b"CANARY"))
+    turned.write_bytes(encoded(picture(120, 80), "JPEG", exif=exif_with(6)))
+    plain = unchanged(photos.measure(upright), upright.read_bytes())
+    assert plain is not None
+    assert b"CANARY" not in plain.data
+    assert unchanged(photos.measure(turned), turned.read_bytes()) is None
+    assert unchanged(photos.measure(upright), upright.read_bytes(), resize=60) is None
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"])
