@@ -17,11 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from playground.store import Attempt, Gallery
 from playground.values import ImageRequest, Quote, Request
 
 _numbers = itertools.count(1)
+# The keyring of the person who runs the tests stays closed, in child processes too.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+settings.register_profile("shared-machine", deadline=None)
+settings.load_profile("shared-machine")
 
 
 @pytest.fixture(autouse=True)

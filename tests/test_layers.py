@@ -33,6 +33,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "PIL": ("photos", "provider.offline"),
     "openai": ("provider",),
     "httpx2": ("provider",),
+    "keyring": ("provider",),
     "python_multipart": ("provider.offline",),
     "sqlalchemy": ("store",),
     "sqlite3": ("store",),

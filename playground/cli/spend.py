@@ -30,10 +30,15 @@ if TYPE_CHECKING:
 def _opened(
     provider: str | None, base_url: str | None, rates: Rates | None, place: str
 ) -> Iterator[tuple[Gallery, Client]]:
+    from playground.provider import keys
     from playground.provider.connect import connect
     from playground.store import Gallery
 
-    with connect(provider, base_url=base_url, rates=rates) as client, Gallery(place) as opened:
+    asks = keys.can_ask()
+    with (
+        connect(provider, base_url=base_url, rates=rates, ask=asks) as client,
+        Gallery(place) as opened,
+    ):
         yield opened, client
 
 

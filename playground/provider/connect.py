@@ -6,6 +6,8 @@ A key is only ever sent to the origin (scheme, host, port) that it was given for
 - `OPENAI_API_KEY` belongs to `PLAYGROUND_API_KEY_ORIGIN` where that is set, else to
   https://api.openai.com. An `OPENAI_BASE_URL` that points elsewhere is refused rather than
   trusted with it: the variable may come from a stranger's `.env` file.
+- The system's keyring keeps keys by origin (`keys.stored`); it is read where the environment has
+  none, and a prompt asks last, where the caller allows it.
 - An address on this machine never gets a key that was not given for it; it is asked with a
   placeholder, because local servers usually need none.
 - Plain http is spoken to this machine only.
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from playground.errors import ProviderProblem
+from playground.provider import keys
 
 if TYPE_CHECKING:
     from playground.catalog import Rates
@@ -38,6 +41,7 @@ def connect(
     api_key: str | None = None,
     rates: Rates | None = None,
     environ: Mapping[str, str] | None = None,
+    ask: bool = False,
 ) -> Client:
     """A client for the provider that the arguments and the environment name.
 
@@ -48,12 +52,13 @@ def connect(
     Args:
         rates: dollars per million tokens by bucket, for models that the catalog does not know.
         environ: read instead of the process's environment.
+        ask: ask for a missing key at a hidden prompt (terminal or notebook kernel).
 
     Raises:
         ProviderProblem: when the settings contradict each other, a key is missing, or a key
             would go to an origin that it was not given for. Nothing has been sent then.
     """
-    made = _made(provider, base_url, api_key, rates, environ)
+    made = _made(provider, base_url, api_key, rates, environ, ask)
     # A traceback that prints variables (%xmode Verbose) must find no key in this frame, and the
     # frames that decided are gone.
     del api_key, environ
@@ -68,10 +73,11 @@ def _made(
     api_key: str | None,
     rates: Rates | None,
     environ: Mapping[str, str] | None,
+    ask: bool,
 ) -> Client | str:
     """The client, or the sentence that says why there is none."""
     try:
-        return _decided(provider, base_url, api_key, rates, environ)
+        return _decided(provider, base_url, api_key, rates, environ, ask)
     except ProviderProblem as problem:
         return str(problem)
 
@@ -82,6 +88,7 @@ def _decided(
     api_key: str | None,
     rates: Rates | None,
     environ: Mapping[str, str] | None,
+    ask: bool,
 ) -> Client:
     environ = os.environ if environ is None else environ
     name = provider_name(provider, base_url=base_url, api_key=api_key, environ=environ)
@@ -90,7 +97,7 @@ def _decided(
     address = base_url or environ.get("OPENAI_BASE_URL", "").strip() or OPENAI_BASE_URL
     parts = _checked(address)
     origin = _origin(parts)
-    key = _key_for(origin, parts, base_url, api_key, environ)
+    key = _key_for(origin, parts, base_url, api_key, environ, ask)
     return _networked(address, origin, parts, key, rates)
 
 
@@ -191,6 +198,7 @@ def _key_for(
     base_url: str | None,
     api_key: str | None,
     environ: Mapping[str, str],
+    ask: bool,
 ) -> str | None:
     """The key for this origin, None for a placeholder; raises rather than sending it astray."""
     if api_key:
@@ -208,13 +216,20 @@ def _key_for(
     if key and belongs == origin:
         _usable(key, "OPENAI_API_KEY")
         return key
+    local = _is_loopback(parts.hostname or "")
+    kept = None if local else keys.stored(origin)
+    if kept is None and ask and not local and not key:
+        kept = keys.asked(origin)
+    if kept is not None:
+        _usable(kept, f"The key for {origin}")
+        return kept
     if origin == _OPENAI_ORIGIN:
         msg = (
-            "There is no API key for api.openai.com: set OPENAI_API_KEY, or use the offline "
-            "provider (PLAYGROUND_PROVIDER=offline). Nothing was sent."
+            "There is no API key for api.openai.com: set OPENAI_API_KEY, keep one in the system's "
+            "keyring (keyring set halfpenny https://api.openai.com), or use the offline provider "
+            "(PLAYGROUND_PROVIDER=offline). Nothing was sent."
         )
         raise ProviderProblem(msg)
-    local = _is_loopback(parts.hostname or "")
     if not key or (local and (base_url is not None or not key.startswith("sk-"))):
         return None
     msg = (
