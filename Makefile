@@ -6,6 +6,8 @@ PYTHON ?=
 PORT ?=
 NO_BROWSER ?=
 ARGS ?=
+# Two files at a time, or as many as there are cores, up to four: more would fight over Chromium.
+PARALLEL ?= --numprocesses=auto --maxprocesses=4 --dist=loadfile
 VENV := .venv
 IN := $(VENV)/bin/python
 
@@ -23,13 +25,13 @@ lab: $(VENV)/.ready ## JupyterLab on notebooks/
 	@exec $(IN) -m playground lab $(if $(PORT),--port $(PORT)) $(if $(NO_BROWSER),--no-browser)
 
 test: $(VENV)/.ready-test ## the tests; ARGS="-k gallery" chooses
-	@$(IN) -m pytest $(ARGS)
+	@$(IN) -m pytest $(PARALLEL) $(ARGS)
 
 check: $(VENV)/.ready-test ## what CI runs: format, lint, types, then all tests (notebooks, docs and browser too)
 	@$(IN) -m ruff format --check .
 	@$(IN) -m ruff check .
 	@$(IN) -m mypy
-	@$(IN) -m pytest $(ARGS)
+	@$(IN) -m pytest $(PARALLEL) $(ARGS)
 
 clean: ## remove .venv and caches; galleries stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

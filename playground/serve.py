@@ -93,7 +93,7 @@ def serve(
 
     Args:
         gallery: folder or URL; `PLAYGROUND_GALLERY` or ./gallery by default.
-        port: on 127.0.0.1; 8866 by default, or any free one when that is taken.
+        port: on 127.0.0.1; 8866 by default, or any free one when that is taken; 0: any free one.
         open_browser: open the page, token included; otherwise its address is only said.
         pages: `all`, or `gallery` alone, which cannot spend and gets no key.
         environ: the environment of the server; for `gallery` without what looks like a key.
@@ -297,7 +297,7 @@ def _kernel_spec(home: Path, name: str, start: list[str]) -> None:
 
 
 def _port(wanted: int | None, usual: int) -> int:
-    if wanted is not None:
+    if wanted:
         if not _free(wanted):
             msg = (
                 f"Port {wanted} is taken by another program (or not allowed); "
@@ -305,7 +305,7 @@ def _port(wanted: int | None, usual: int) -> int:
             )
             raise PlaygroundError(msg)
         return wanted
-    if _free(usual):
+    if wanted is None and _free(usual):
         return usual
     with socket.socket() as any_free:
         any_free.bind(("127.0.0.1", 0))

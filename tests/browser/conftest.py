@@ -67,5 +67,5 @@ def demo_gallery(tmp_path_factory):
 @pytest.fixture(scope="session")
 def served(demo_gallery, environ):
     """The address of a running page on the sample gallery."""
-    with serve.voila(demo_gallery, environ=environ) as (url, _):
+    with serve.voila(demo_gallery, 0, environ=environ) as (url, _):
         yield url

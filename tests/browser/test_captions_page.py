@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def captioning(folder, environ):
     """The addresses of the captions page and the gallery page, on one gallery."""
-    with serve.voila(folder, pages="all", environ=environ) as (url, _):
+    with serve.voila(folder, 0, pages="all", environ=environ) as (url, _):
         yield url.replace("gallery.ipynb", "2_captions.ipynb"), url
 
 
@@ -286,7 +286,7 @@ def test_the_page_works_in_jupyterlab(chromium, environ, tmp_path):
     shutil.copytree(serve.notebooks_folder(), notebooks)
     places = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
     inside = {**environ, **places, "PLAYGROUND_GALLERY": str(tmp_path / "gallery")}
-    with serve.jupyterlab(None, notebooks=notebooks, environ=inside) as (url, _):
+    with serve.jupyterlab(0, notebooks=notebooks, environ=inside) as (url, _):
         context = chromium.new_context(viewport={"width": 1400, "height": 900})
         page = context.new_page()
         page.goto(url.replace("/lab?", "/lab/tree/2_captions.ipynb?"))

@@ -298,7 +298,7 @@ def test_hostile_texts_are_shown_and_do_not_run(chromium, environ, tmp_path):
             collection=PAYLOADS[3],
             tag=[text[:64] for text in PAYLOADS],
         )
-    with serve.voila(folder, environ=environ) as (url, _), visiting(chromium) as visit:
+    with serve.voila(folder, 0, environ=environ) as (url, _), visiting(chromium) as visit:
         page = visit.go(url)
         page.locator(".hp-tile").click()
         dialog = page.locator("dialog")
@@ -314,7 +314,7 @@ def test_hostile_texts_are_shown_and_do_not_run(chromium, environ, tmp_path):
 
 
 def test_an_empty_gallery_teaches_how_to_make_the_first_picture(chromium, environ, tmp_path):
-    with serve.voila(tmp_path / "new", environ=environ) as (url, _), visiting(chromium) as visit:
+    with serve.voila(tmp_path / "new", 0, environ=environ) as (url, _), visiting(chromium) as visit:
         visit.page.goto(url)
         expect(visit.page.locator(".hp-nothing")).to_contain_text(
             "playground generate", timeout=60_000

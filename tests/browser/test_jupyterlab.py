@@ -44,7 +44,7 @@ def test_the_page_works_in_jupyterlab_and_its_keys_do_not_reach_the_notebook(
         name: str(tmp_path / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
     }
     inside = {**environ, **jupyter, "PLAYGROUND_GALLERY": str(demo_gallery)}
-    with serve.jupyterlab(None, notebooks=notebook.parent, environ=inside) as (url, _):
+    with serve.jupyterlab(0, notebooks=notebook.parent, environ=inside) as (url, _):
         context = chromium.new_context(viewport={"width": 1400, "height": 900})
         page = context.new_page()
         page.goto(url.replace("/lab?", "/lab/tree/gallery.ipynb?"))

@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def playing(folder, environ):
     """The addresses of the playground and the gallery page, on one gallery."""
-    with serve.voila(folder, pages="all", environ=environ) as (url, _):
+    with serve.voila(folder, 0, pages="all", environ=environ) as (url, _):
         yield url.replace("gallery.ipynb", "1_playground.ipynb"), url
 
 
@@ -238,7 +238,7 @@ def test_the_page_works_in_jupyterlab_and_its_keys_stay_with_it(
         name: str(tmp_path / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
     }
     inside = {**environ, **jupyter, "PLAYGROUND_GALLERY": str(folder)}
-    with serve.jupyterlab(None, notebooks=notebooks, environ=inside) as (url, _):
+    with serve.jupyterlab(0, notebooks=notebooks, environ=inside) as (url, _):
         context = chromium.new_context(viewport={"width": 1440, "height": 900})
         page = context.new_page()
         page.goto(url.replace("/lab?", "/lab/tree/1_playground.ipynb?"))
