@@ -92,6 +92,8 @@ def sizes(
     known, rates = _priced(model, tier, on)
     limit = None if max_dollars is None else _budget(max_dollars, rates, prompt_tokens)
     wanted = _ratio(ratio)
+    # Fewest tokens are fewest dollars: one table serves both.
+    order: Sort = "pixels" if sort == "pixels" else "dollars"
     tolerance = money.usd(str(ratio_tolerance))
     # One token costs a fixed number of picodollars, so the search runs on whole tokens.
     most = None if limit is None else limit // _per_token(rates)
@@ -99,7 +101,7 @@ def sizes(
         [
             (key, size, each, count)
             for each in _qualities(known, quality)
-            for key, size, count, pixels in _table(known.name, each, sort)
+            for key, size, count, pixels in _table(known.name, each, order)
             if (most is None or count <= most)
             and pixels >= min_pixels
             and (max_pixels is None or pixels <= max_pixels)
