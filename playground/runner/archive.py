@@ -195,15 +195,15 @@ class Archive:
         if not 1 <= concurrency <= 1024 or unknown_retries < 0:
             msg = "concurrency is 1 to 1,024; unknown_retries is at least 0"
             raise InvalidRequest(msg)
-        todo = [index for index in indexes if index not in self._done]
-        tally = self._tally = Tally(self._begun(len(todo)), self._clock, self._on_progress)
-        if not todo:
+        waiting = [index for index in indexes if index not in self._done]
+        tally = self._tally = Tally(self._begun(len(waiting)), self._clock, self._on_progress)
+        if not waiting:
             return tally.summary()
-        quote = self.plan.quote_of(todo)
+        quote = self.plan.quote_of(waiting)
         consent(quote, confirm)
         finish_leftovers(self._gallery)
         rows = self.plan.rows
-        by_row = {id(rows[index]): index for index in todo}
+        by_row = {id(rows[index]): index for index in waiting}
 
         def billed(row: Row, dollars: Decimal) -> None:
             self._billed[by_row[id(row)]] = dollars
@@ -218,7 +218,7 @@ class Archive:
             rates=self._rates,
             caps=caps(cap=cap, budget=budget),
             run_id=run_id,
-            concurrency=min(concurrency, len(todo)),
+            concurrency=min(concurrency, len(waiting)),
             unknown_retries=unknown_retries,
             clock=self._clock,
             wait=self._wait,
@@ -230,7 +230,7 @@ class Archive:
 
         def work() -> None:
             try:
-                window.run(rows[index] for index in todo)
+                window.run(rows[index] for index in waiting)
             except Exception as problem:
                 tally.stop(f"a fault in this program ({type(problem).__name__}: {problem})")
             finally:
