@@ -8,19 +8,17 @@ file, no network, no thread.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from traitlets import HasTraits, Instance
+from traitlets import Instance
 from traitlets import Tuple as Many
 
 from playground import captions, catalog, money, pricing, tokens
@@ -30,7 +28,7 @@ from playground.runner import CONSENT_DOLLARS, caps, perform
 from playground.sight import Curve, Sight, curve, sight
 from playground.size import Size
 from playground.state.cells import OWNER, Cell, accepting, answered
-from playground.state.gallery import Head, Trouble
+from playground.state.page import Head, PageState, Trouble, bug_words
 from playground.state.question import (
     Estimate,
     ModelPrice,
@@ -97,7 +95,7 @@ class _Cancelled(BaseException):
     """Leaves a call that is under way: no `except Exception` on its way holds it up."""
 
 
-class CaptionsState(HasTraits):
+class CaptionsState(PageState):
     """The captions page without its looks.
 
     Args:
@@ -110,7 +108,6 @@ class CaptionsState(HasTraits):
         clock: seconds, for the pace of streamed text.
     """
 
-    head = Instance(Head, allow_none=True)
     shots = Many()
     shot = Instance(Shot, allow_none=True)
     estimate = Instance(Estimate, allow_none=True)
@@ -118,7 +115,6 @@ class CaptionsState(HasTraits):
     cell = Instance(Cell, allow_none=True)
     progress = Instance(Progress, allow_none=True)
     picks = Instance(Picks, allow_none=True)
-    trouble = Instance(Trouble, allow_none=True)
 
     def __init__(
         self,
@@ -131,15 +127,11 @@ class CaptionsState(HasTraits):
         intake: Intake | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__()
-        self._opener, self._connect, self._provider = opener, connect, provider
+        super().__init__(opener, connect, provider=provider)
         self._submit = submit or _threads()
         self.allow_urls = allow_urls
         self._intake = intake or Intake()
         self._clock = clock
-        self._gallery: Gallery | None = None
-        self._client: Client | None = None
-        self._lock = threading.RLock()
         self.options = Options()
         self._known: dict[str, Shot] = {}
         self.cells: dict[tuple[str, str], Cell] = {}
@@ -318,8 +310,7 @@ class CaptionsState(HasTraits):
         except PlaygroundError as problem:
             cell = replace(cell, status="failed", message=str(problem), billed=Decimal(0))
         except Exception as bug:
-            message = f"Something is wrong in Halfpenny itself ({type(bug).__name__}: {bug})."
-            cell = replace(cell, status="unknown", message=message)
+            cell = replace(cell, status="unknown", message=bug_words(bug))
         with self._lock:
             self._show_cell(cell)
             run.done += 1
@@ -347,11 +338,7 @@ class CaptionsState(HasTraits):
                 shown = self._clock()
                 self._show_cell(replace(cell, text="".join(pieces)[: captions.MAX_TEXT_BYTES]))
 
-        with self._lock:
-            gallery = self._store
-            if self._client is None:
-                self._client = self._connect()
-            client = self._client
+        gallery, client = self._store, self._connected
         result = perform(gallery, client, request, caps=caps(), confirm=agreed, on_text=on_text)
         with self._lock:
             run.held += result.held
@@ -529,12 +516,6 @@ class CaptionsState(HasTraits):
 
     # -- within --------------------------------------------------------------------------------
 
-    @property
-    def _store(self) -> Gallery:
-        if self._gallery is None:
-            self._gallery = self._opener()
-        return self._gallery
-
     def _refresh_head(self) -> None:
         self.head = Head(self._provider, self._store.ledger.totals())
 
@@ -598,18 +579,6 @@ class CaptionsState(HasTraits):
             if cell.shot_id in self._known:
                 self.cells[cell.shot_id, cell.model] = cell
                 self.cell = cell
-
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """One caller at a time; a failure becomes a sentence (exceptions are unseen in Voilà)."""
-        with self._lock:
-            try:
-                yield
-            except PlaygroundError as problem:
-                self.trouble = Trouble(str(problem))
-            except Exception as bug:
-                text = f"Something is wrong in Halfpenny itself ({type(bug).__name__}: {bug})."
-                self.trouble = Trouble(text)
 
 
 # -------------------------------------------------------------------------------------------------

@@ -9,32 +9,24 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from traitlets import HasTraits, Instance
+from traitlets import Instance
 
 from playground import money, photos
-from playground.errors import (
-    GalleryProblem,
-    InvalidRequest,
-    PhotoProblem,
-    PlaygroundError,
-    SpendingRefused,
-)
+from playground.errors import InvalidRequest, PhotoProblem, PlaygroundError, SpendingRefused
 from playground.runner import generate
 from playground.runner.results import Result
 from playground.runner.single import caps
 from playground.state import quoting
-from playground.state.gallery import ANNOTATIONS, Head, Opened, Trouble
+from playground.state.page import Head, PageState, bug_words
 from playground.state.quoting import Choices, Form, Money, Panel
 from playground.store import Gallery, Where
 from playground.values import EditRequest, Failed, GalleryItem, ImageRequest, Photo, Quote, Unknown
@@ -122,7 +114,7 @@ class Shown:
     quoted: Quote | None = None
 
 
-class PlaygroundState(HasTraits):
+class PlaygroundState(PageState):
     """The playground page without its looks.
 
     Args:
@@ -133,7 +125,6 @@ class PlaygroundState(HasTraits):
         clock: seconds, for elapsed times.
     """
 
-    head = Instance(Head, allow_none=True)
     choices = Instance(Choices, allow_none=True)
     panel = Instance(Panel, allow_none=True)
     references = Instance(References, allow_none=True)
@@ -141,8 +132,6 @@ class PlaygroundState(HasTraits):
     asking = Instance(Asking, allow_none=True)
     history = Instance(History, allow_none=True)
     shown = Instance(Shown, allow_none=True)
-    saved = Instance(Opened, allow_none=True)
-    trouble = Instance(Trouble, allow_none=True)
 
     def __init__(
         self,
@@ -153,14 +142,9 @@ class PlaygroundState(HasTraits):
         executor: Executor | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__()
-        self._opener, self._connector, self._provider = opener, connect, provider
+        super().__init__(opener, connect, provider=provider)
         self._executor = executor or ThreadPoolExecutor(RUNS_AT_ONCE, "halfpenny-run")
         self._clock = clock
-        self._gallery: Gallery | None = None
-        self._client: Client | None = None
-        self._lock = threading.RLock()
-        self._opening = threading.RLock()
         self._form = Form()
         self._pictures = References()
         self._money = Money()
@@ -300,8 +284,7 @@ class PlaygroundState(HasTraits):
         except PlaygroundError as problem:
             self._end(run_id, state="refused", text=str(problem))
         except Exception as bug:
-            text = f"Something is wrong in Halfpenny itself ({type(bug).__name__}: {bug})."
-            self._end(run_id, state="refused", text=text)
+            self._end(run_id, state="refused", text=bug_words(bug))
         with self._guarded():
             self._refresh()
             self._quote()
@@ -455,42 +438,6 @@ class PlaygroundState(HasTraits):
         with self._guarded():
             self._show(item_id)
 
-    def annotate(self, item_id: str, version: int, changes: Mapping[str, Any]) -> None:
-        """Write annotations; the answer is `saved`, or `trouble` with the item as it is now."""
-        with self._guarded(changes):
-            unknown = set(changes) - ANNOTATIONS
-            if unknown:
-                msg = f"{', '.join(sorted(unknown))} cannot be annotated here"
-                raise GalleryProblem(msg)
-            try:
-                item = self._store.annotate(item_id, expected_version=version, **changes)
-            except GalleryProblem as problem:
-                now = self._store.item(item_id)
-                if now.version == version:
-                    raise
-                self.trouble = Trouble(str(problem), now, changes)
-                return
-            self.saved = Opened(item)
-
-    def picture(self, item_id: str) -> bytes | None:
-        """The original's bytes; None (and `trouble`) where it is lost."""
-        with self._guarded():
-            return self._store.original(item_id)
-        return None
-
-    def thumbnails(self, items: Sequence[GalleryItem]) -> dict[str, bytes]:
-        """Small pictures by id, made now where there is none; lost ones lack."""
-        with self._lock:
-            try:
-                found = self._store.thumbnails([item.id for item in items])
-                for item in items:
-                    if item.id not in found:
-                        with suppress(GalleryProblem, PhotoProblem):
-                            found[item.id] = photos.thumbnail(self._store.original(item.id))[0]
-            except GalleryProblem:
-                return {}
-            return found
-
     def copied(self, item_id: str | None, language: str) -> str:
         """The request as code: of a picture, or of the form as it is. "" where there is none."""
         with self._guarded():
@@ -528,20 +475,6 @@ class PlaygroundState(HasTraits):
 
     # ------------------------------------------------------------------ what is behind it
 
-    @property
-    def _store(self) -> Gallery:
-        with self._opening:
-            if self._gallery is None:
-                self._gallery = self._opener()
-            return self._gallery
-
-    @property
-    def _connected(self) -> Client:
-        with self._opening:
-            if self._client is None:
-                self._client = self._connector()
-            return self._client
-
     def _refresh(self) -> None:
         """Read what the gallery has committed, and its newest pictures."""
         store = self._store
@@ -574,18 +507,6 @@ class PlaygroundState(HasTraits):
 
     def _quote(self) -> None:
         self.panel = self._panel()
-
-    @contextmanager
-    def _guarded(self, changes: Mapping[str, Any] | None = None) -> Iterator[None]:
-        """One caller at a time; a failure becomes a sentence (exceptions are unseen in Voilà)."""
-        with self._lock:
-            try:
-                yield
-            except PlaygroundError as problem:
-                self.trouble = Trouble(str(problem), changes=changes)
-            except Exception as bug:
-                text = f"Something is wrong in Halfpenny itself ({type(bug).__name__}: {bug})."
-                self.trouble = Trouble(text, changes=changes)
 
 
 def _ending(result: Result) -> dict[str, Any]:
