@@ -1,9 +1,10 @@
 """Requests to outcomes: the one gate for money, single calls, and folders of photos."""
 
-from playground.runner.archive import Archive, Forecast
+from playground.runner.archive import Archive
 from playground.runner.booking import Labels, recover
 from playground.runner.folder import caption_folder
 from playground.runner.gate import CONSENT_DOLLARS, perform
+from playground.runner.progress import Forecast, Newest, Progress, Reason
 from playground.runner.results import Kept, Problem, Recovery, Result, Summary
 from playground.runner.single import caps, caption, generate
 
@@ -13,7 +14,10 @@ __all__ = [
     "Forecast",
     "Kept",
     "Labels",
+    "Newest",
     "Problem",
+    "Progress",
+    "Reason",
     "Recovery",
     "Result",
     "Summary",

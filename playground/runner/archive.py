@@ -16,17 +16,17 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from playground import money, stats
+from playground import stats
 from playground.catalog import Rates
 from playground.errors import InvalidRequest
 from playground.runner.booking import finish_leftovers
 from playground.runner.gate import Confirm, consent
-from playground.runner.plan import PathLike, Plan, Row, Saving
-from playground.runner.results import Summary
+from playground.runner.plan import Copy, PathLike, Plan, Row, Saving
+from playground.runner.progress import Forecast, Progress, Reason, reasons_of
+from playground.runner.results import Problem, Summary
 from playground.runner.single import caps, made
 from playground.runner.tally import Tally
 from playground.runner.window import GRACE_SECONDS, Window
@@ -38,31 +38,6 @@ if TYPE_CHECKING:
 
 # Calls under way at most; the pace decides how many there really are.
 CONCURRENCY = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What a whole archive will cost, judged by a pilot: dollars, with probability `level`."""
-
-    low: Decimal
-    estimate: Decimal
-    high: Decimal
-    level: float
-    sampled: int
-
-    def __str__(self) -> str:
-        low, high = money.short(self.low), money.short(self.high)
-        return f"{low} to {high} ({self.level:.0%}, from {self.sampled:,} photos)"
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in `playground caption --pilot --json`."""
-        return {
-            "low": money.plain(self.low),
-            "estimate": money.plain(self.estimate),
-            "high": money.plain(self.high),
-            "level": self.level,
-            "sampled": self.sampled,
-        }
 
 
 class Archive:
@@ -104,10 +79,35 @@ class Archive:
         self._window: Window | None = None
         self._tally: Tally | None = None
         self._lock = threading.Lock()
+        self._paused = threading.Event()
 
-    def add(self, paths: PathLike | Iterable[PathLike], *, limit: int | None = None) -> None:
-        """Plan questions about files and folders; at most `limit` photos."""
-        self.plan.add(paths, limit)
+    # -- planning ------------------------------------------------------------------------------
+
+    def add(
+        self,
+        paths: PathLike | Iterable[PathLike],
+        *,
+        limit: int | None = None,
+        on_measured: Callable[[int], object] | None = None,
+    ) -> None:
+        """Plan questions about files and folders; at most `limit` photos.
+
+        `on_measured` is told how many files were looked at, now and then; what it raises ends
+        the planning.
+
+        Raises:
+            PhotoProblem: for a folder that is missing.
+            InvalidRequest: when the model or its price refuses every photo.
+        """
+        self.plan.add(paths, limit, on_measured)
+
+    def add_items(self, ids: Iterable[str]) -> None:
+        """Plan questions about pictures that are in the gallery already.
+
+        Raises:
+            GalleryProblem: for an id that there is not, or originals in object storage.
+        """
+        self.plan.add([self._gallery.original_path(one) for one in ids])
 
     @property
     def quote(self) -> Quote | None:
@@ -117,6 +117,26 @@ class Archive:
     def savings(self, edges: Sequence[int] = (512, 768, 1024)) -> list[Saving]:
         """What it would cost with photos that are scaled down before they are sent."""
         return self.plan.savings(edges)
+
+    @property
+    def duplicates(self) -> tuple[Copy, ...]:
+        """Files with the same bytes as another one: each is asked about once."""
+        return tuple(self.plan.duplicates)
+
+    @property
+    def unreadable(self) -> tuple[Problem, ...]:
+        """Files that will not be asked about, and why."""
+        return tuple(self.plan.errors)
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why files will not be asked about, counted."""
+        return reasons_of(self.plan.errors)
+
+    @property
+    def remaining(self) -> int:
+        """Questions that are planned and not answered yet."""
+        return len(self.plan.rows) - len(self._done)
 
     # -- running -------------------------------------------------------------------------------
 
@@ -150,18 +170,48 @@ class Archive:
 
     def pause(self) -> None:
         """Begin no further call until `resume`; those under way end."""
-        if self._window is not None:
-            self._window.pause(True)
+        self._paused.set()
+        self._tell_pause(True)
 
     def resume(self) -> None:
         """Go on after `pause`."""
-        if self._window is not None:
-            self._window.pause(False)
+        self._paused.clear()
+        self._tell_pause(False)
+
+    def _tell_pause(self, paused: bool) -> None:
+        with self._lock:
+            window, tally = self._window, self._tally
+        if window is not None and tally is not None:
+            tally.pause(paused)
+            window.pause(paused)
 
     def cancel(self, why: str = "it was cancelled") -> None:
         """End the run: no further call is begun, those under way may end for some seconds."""
         if self._window is not None:
             self._window.stop(why)
+
+    @property
+    def running(self) -> bool:
+        """Whether a pilot or a run is under way."""
+        return self._window is not None
+
+    @property
+    def progress(self) -> Progress:
+        """The run or pilot at this moment (the last one when it is over); safe from any thread."""
+        if self._tally is not None:
+            return self._tally.progress()
+        total = self.plan.total()
+        whole = None
+        if total is not None and total.low is not None and total.high is not None:
+            whole = Forecast(total.low, total.low, total.high, 1.0, 0)
+        return Progress(
+            "planned",
+            planned=len(self.plan.rows),
+            skipped=self.plan.skipped,
+            failed=len(self.plan.errors),
+            at_completion=whole,
+            reasons=self.reasons,
+        )
 
     @property
     def summary(self) -> Summary:
@@ -170,15 +220,15 @@ class Archive:
 
     def planned(self) -> Summary:
         """The summary of a run that has not begun."""
-        return self._begun(len(self.plan.rows))
+        return self._begun(len(self.plan.rows), self.plan.total())
 
-    def _begun(self, planned: int) -> Summary:
+    def _begun(self, planned: int, quoted: Quote | None) -> Summary:
         return Summary(
             skipped=self.plan.skipped,
             failed=len(self.plan.errors),
             errors=tuple(self.plan.errors),
             planned=planned,
-            quoted=self.plan.total(),
+            quoted=quoted,
             run_id=secrets.token_hex(8),
         )
 
@@ -196,12 +246,20 @@ class Archive:
             msg = "concurrency is 1 to 1,024; unknown_retries is at least 0"
             raise InvalidRequest(msg)
         waiting = [index for index in indexes if index not in self._done]
-        tally = self._tally = Tally(self._begun(len(waiting)), self._clock, self._on_progress)
+        if self._window is not None:
+            msg = "this archive is running already; wait for its end, or cancel it"
+            raise InvalidRequest(msg)
+        quote = self.plan.quote_of(waiting) if waiting else None
+        if quote is not None:
+            consent(quote, confirm)
+            finish_leftovers(self._gallery)
+        narrower = caps(cap=cap, budget=budget)
+        self._paused.clear()
+        begun = self._begun(len(waiting), quote)
+        tally = self._tally = Tally(begun, self._clock, self._on_progress)
         if not waiting:
+            tally.end()
             return tally.summary()
-        quote = self.plan.quote_of(waiting)
-        consent(quote, confirm)
-        finish_leftovers(self._gallery)
         rows = self.plan.rows
         by_row = {id(rows[index]): index for index in waiting}
 
@@ -216,7 +274,7 @@ class Archive:
             self.plan,
             tally,
             rates=self._rates,
-            caps=caps(cap=cap, budget=budget),
+            caps=narrower,
             run_id=run_id,
             concurrency=min(concurrency, len(waiting)),
             unknown_retries=unknown_retries,
@@ -224,6 +282,7 @@ class Archive:
             wait=self._wait,
             on_billed=billed,
         )
+        self._tell_pause(self._paused.is_set())
         # A daemon: a call that hangs must not keep an interrupted program from ending. Its attempt
         # is then finished, or held as unknown, by the next program that opens the gallery.
         ended = threading.Event()
@@ -245,6 +304,7 @@ class Archive:
             ended.wait(GRACE_SECONDS + 5)
         totals = self._gallery.ledger.totals("run", run_id)
         tally.money(totals.settled, totals.held)
+        tally.end()
         self._window = None
         return tally.summary()
 

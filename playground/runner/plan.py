@@ -36,6 +36,13 @@ _AT_ONCE = 500
 _BYTES_PER_PIXEL = 0.25
 
 
+class Copy(NamedTuple):
+    """A file that holds the same bytes as another one of the plan: it is not asked about."""
+
+    path: str
+    same_as: str
+
+
 class Row(NamedTuple):
     """One question: which template, about which photo."""
 
@@ -87,14 +94,29 @@ class Plan:
         self.rows: list[Row] = []
         self.errors: list[Problem] = []
         self.skipped = 0
-        self.copies = 0
+        self.looked = 0
+        self.duplicates: list[Copy] = []
         self._quotes: dict[tuple[int, Size], Quote | str] = {}
         self._sent: dict[tuple[int, Size], Quote] = {}
         self._counts: dict[Quote, int] = {}
-        self._seen: set[bytes] = set()
+        self._seen: dict[bytes, str] = {}
 
-    def add(self, paths: PathLike | Iterable[PathLike], limit: int | None = None) -> None:
-        """Measure, leave out what is answered, refused or a copy, and stop at the limit."""
+    @property
+    def copies(self) -> int:
+        """How many files are copies of others."""
+        return len(self.duplicates)
+
+    def add(
+        self,
+        paths: PathLike | Iterable[PathLike],
+        limit: int | None = None,
+        on_measured: Callable[[int], object] | None = None,
+    ) -> None:
+        """Measure, leave out what is answered, refused or a copy, and stop at the limit.
+
+        `on_measured` is told how many files were looked at, now and then; what it raises ends
+        the planning, and what was planned so far stays.
+        """
         asked = 0
         folder, read_only = self._gallery.folder, self._gallery.read_only
         with Measured(folder, read_only=bool(read_only)) as cache:
@@ -102,14 +124,18 @@ class Plan:
             while some := list(islice(measured, _AT_ONCE)):
                 keys = [[key(photo) for key in self._keys] for photo in some]
                 known = self._gallery.answered([key for each in keys for key in each])
+                self.looked += len(some)
+                if on_measured is not None:
+                    on_measured(self.looked)
                 for photo, each in zip(some, keys, strict=True):
                     assert photo.sha256 is not None
-                    digest = bytes.fromhex(photo.sha256)
+                    digest, path = bytes.fromhex(photo.sha256), str(photo.path)
                     # The same picture under a second name is the same question.
-                    copy = digest in self._seen
-                    self._seen.add(digest)
+                    first = self._seen.setdefault(digest, path)
+                    copy = first is not path
+                    if copy and first != path:
+                        self.duplicates.append(Copy(path, first))
                     new = [] if copy else [i for i, key in enumerate(each) if key not in known]
-                    self.copies += copy
                     self.skipped += len(each) - len(new)
                     if limit is not None and asked >= limit:
                         return
@@ -218,6 +244,12 @@ class Plan:
             found = quote_or_refuse(request, self._client, self._rates)
             self._sent[template, size] = found
         return found
+
+    def expected(self, row: Row) -> Decimal:
+        """Dollars that a question costs at least, by its quote."""
+        quote = self._quotes[row.template, Size(row.width_px, row.height_px)]
+        assert isinstance(quote, Quote)
+        return quote.low or Decimal(0)
 
     def total(self) -> Quote | None:
         """The sum of all quotes, or None when there is nothing to ask."""

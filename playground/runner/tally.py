@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from playground import money
+from playground.runner.progress import Course, Newest, Progress, RunState
 from playground.runner.results import Problem, Summary
 
 _POISON_WINDOW, _POISON_LEAST, _POISON_SHARE = 200, 20, 0.2
@@ -34,6 +35,14 @@ class Tally:
         self._errors = list(begun_with.errors)
         self._recent: deque[bool] = deque(maxlen=_POISON_WINDOW)
         self._shown_at = float("-inf")
+        quoted = begun_with.quoted
+        self._quoted = (quoted.low or Decimal(0), quoted.high) if quoted else (Decimal(0), None)
+        self._course = Course(self._begun, self._quoted[0], begun_with.planned)
+        for problem in begun_with.errors:
+            self._course.problem(problem.path, problem.why)
+        self._paused = False
+        self._ended_at: float | None = None
+        self._skipped_before = begun_with.skipped
 
     @property
     def stopped(self) -> str:
@@ -43,8 +52,51 @@ class Tally:
     def summary(self) -> Summary:
         """What has come so far."""
         with self._lock:
-            seconds = self._clock() - self._begun
+            seconds = (self._ended_at or self._clock()) - self._begun
             return replace(self._now, errors=tuple(self._errors), seconds=seconds)
+
+    def progress(self) -> Progress:
+        """The run at this moment."""
+        with self._lock:
+            now, at = self._now, self._clock()
+            speed, burn = self._course.recent(at)
+            done = now.captioned + now.failed + now.unknown
+            left = max(0, now.planned - done - (now.skipped - self._skipped_before))
+            whole = self._course.at_completion(now.settled_dollars, now.held_dollars, self._quoted)
+            return Progress(
+                state=self._state(),
+                planned=now.planned,
+                captioned=now.captioned,
+                failed=now.failed,
+                unknown=now.unknown,
+                skipped=now.skipped,
+                seconds=(self._ended_at or at) - self._begun,
+                photos_per_second=speed,
+                settled_dollars=now.settled_dollars,
+                held_dollars=now.held_dollars,
+                dollars_per_hour=burn * 3600 if now.captioned else None,
+                seconds_left=left / speed if speed and not self._paused else None,
+                at_completion=whole,
+                reasons=self._course.reasons(),
+                newest=tuple(self._course.newest)[::-1],
+                stopped=now.stopped,
+            )
+
+    def _state(self) -> RunState:
+        if self._ended_at is not None:
+            return "stopped" if self._now.stopped else "done"
+        return "paused" if self._paused else "running"
+
+    def pause(self, paused: bool) -> None:
+        """Note that the run rests, or goes on."""
+        with self._lock:
+            self._paused = paused
+
+    def end(self) -> None:
+        """Note that the run is over."""
+        with self._lock:
+            if self._ended_at is None:
+                self._ended_at = self._clock()
 
     def stop(self, why: str, *, interrupted: bool = False) -> None:
         """Note why the run ends early; the first reason stays."""
@@ -69,12 +121,22 @@ class Tally:
         billed: Decimal | None = None,
         held: Decimal | None = None,
         sent: bool = True,
+        expected: Decimal | None = None,
+        newest: Newest | None = None,
     ) -> None:
-        """Count the end of a call (or of a photo)."""
+        """Count the end of a call (or of a photo); `expected` is what its bill was thought to be.
+
+        Without `expected` the question is not at its end: it is asked again.
+        """
         with self._lock:
             now = self._now
             if why:
                 self._errors.append(Problem(name, why))
+                self._course.problem(name, why)
+            if expected is not None:
+                self._course.ended(self._clock(), expected, billed if captioned else None)
+            if newest is not None:
+                self._course.newest.append(newest)
             self._now = replace(
                 now,
                 captioned=now.captioned + captioned,

@@ -27,6 +27,7 @@ from playground.provider.client import limit_of, patience
 from playground.provider.wire import Body, Form, Wire
 from playground.runner import booking
 from playground.runner.plan import Job, Plan, Row
+from playground.runner.progress import Newest
 from playground.runner.rate import Pace
 from playground.runner.tally import Tally
 from playground.store.bulk import Asked, Reserved, Settled, Taken
@@ -293,7 +294,7 @@ class Window:
         except GalleryProblem as problem:
             self.stop(str(problem))
         except PlaygroundError as problem:
-            self._count(row, str(problem), failed=1, sent=False)
+            self._count(row, str(problem), failed=1, sent=False, ended=True)
         except Exception as problem:
             self._fault(problem)
         self._ahead.release()
@@ -349,21 +350,19 @@ class Window:
                 reserved.id, ready.job.request, reserved.hold, self._rates, ready.quote.on
             )
             outcome = await self._call(ready, left)
-            end, billed = await self._end(left, outcome)
+            end, booked = await self._end(left, outcome)
             if end is None:
                 return
             if isinstance(end, Captioned):
                 self._pace.answered(end.receipt.limits, _tokens(end))
-                self._count(row, captioned=1, billed=billed)
-                if self._on_billed is not None:
-                    self._on_billed(row, billed or Decimal(0))
+                self._answered(row, booked)
                 return
             if isinstance(end, Unknown):
                 self._pace.ended()
                 unknowns += 1
                 again = end.kind not in {"moderation_output", "cancelled"}
                 if not again or unknowns > self._unknown_retries:
-                    self._count(row, end.message, unknown=1, held=reserved.hold)
+                    self._count(row, end.message, unknown=1, held=reserved.hold, ended=True)
                     return
                 self._count(row, held=reserved.hold)
                 continue
@@ -377,7 +376,7 @@ class Window:
                 lost += 1
                 await self._rest(0.5 * lost)
                 continue
-            self._count(row, end.message, failed=1)
+            self._count(row, end.message, failed=1, ended=True)
             if end.kind in _STOPPING:
                 self.stop(end.message)
             return
@@ -386,13 +385,13 @@ class Window:
         self._pace.unused()
         if isinstance(why, Taken):
             if why.answered:
-                self._count(ready.row, skipped=1)
+                self._count(ready.row, skipped=1, ended=True)
             else:
                 self._deferred.append(ready.row)
         elif isinstance(why, SpendingRefused | GalleryProblem):
             self.stop(str(why))
         else:
-            self._count(ready.row, str(why), failed=1, sent=False)
+            self._count(ready.row, str(why), failed=1, sent=False, ended=True)
 
     async def _may_go(self) -> bool:
         """Wait for the pace, and while paused; False when the run is stopped."""
@@ -460,24 +459,24 @@ class Window:
             outcome = booking.proven(self._gallery, left, "cancelled", what)
             end = booking.finish(self._gallery, left, outcome).outcome
             captioned = isinstance(end, Captioned)
-            self._count(ready.row, captioned=captioned, unknown=not captioned)
+            self._count(ready.row, captioned=captioned, unknown=not captioned, ended=True)
             raise
 
     async def _end(
         self, left: booking.OpenCall, outcome: Outcome
-    ) -> tuple[Outcome | None, Decimal | None]:
+    ) -> tuple[Outcome | None, Settled | None]:
         """Book an outcome; None when the gallery cannot take it now (the run stops)."""
         try:
             if isinstance(outcome, Captioned):
                 ready = booking.as_settled(left, outcome)
                 if not isinstance(ready, Unknown):
-                    settled, dollars = ready
+                    settled, _ = ready
                     problem = await asyncio.shield(self._settling.ask(settled))
                     if problem is not None:
                         booking.keep_for_later(self._gallery, left)
                         self.stop(str(problem))
                         return None, None
-                    return outcome, dollars
+                    return outcome, settled
                 outcome = ready
             job = self._bookers.do(booking.finish, self._gallery, left, outcome)
             return (await asyncio.shield(job)).outcome, None
@@ -528,7 +527,7 @@ class Window:
             if waited >= _OTHERS_SECONDS:
                 for row in self._deferred:
                     why = "another program is asking about it; run it again later"
-                    self._count(row, why, failed=1, sent=False)
+                    self._count(row, why, failed=1, sent=False, ended=True)
                 return
             await self._rest(1.0)
             waited += 1.0
@@ -536,8 +535,18 @@ class Window:
             rows, self._deferred = self._deferred, []
             await self._over(iter(rows))
 
-    def _count(self, row: Row, why: str = "", **what: Any) -> None:
-        self._tally.add(row.path, why, **what)
+    def _answered(self, row: Row, booked: Settled | None) -> None:
+        billed = booked.cost if booked is not None else Decimal(0)
+        model = self._plan.templates[row.template].model
+        text = booked.text or ", ".join(booked.tags) if booked is not None else ""
+        newest = Newest(row.path, text, billed, model)
+        self._count(row, captioned=1, billed=billed, ended=True, newest=newest)
+        if self._on_billed is not None:
+            self._on_billed(row, billed)
+
+    def _count(self, row: Row, why: str = "", *, ended: bool = False, **what: Any) -> None:
+        expected = self._plan.expected(row) if ended else None
+        self._tally.add(row.path, why, expected=expected, **what)
         if self._tally.stopped and not self._stopping.is_set():
             self.stop(self._tally.stopped)
 
