@@ -2,6 +2,7 @@
 
 from playground.store.edits import Edit
 from playground.store.gallery import Gallery
+from playground.store.imported import Imported, Words
 from playground.store.ledger import Ledger
 from playground.store.records import (
     SORTS,
@@ -24,6 +25,7 @@ __all__ = [
     "Edit",
     "Finding",
     "Gallery",
+    "Imported",
     "Ledger",
     "NewCaption",
     "NewImage",
@@ -31,5 +33,6 @@ __all__ = [
     "Sort",
     "Totals",
     "Where",
+    "Words",
     "restore_backup",
 ]

@@ -15,7 +15,17 @@ import sqlalchemy as sa
 
 from playground.errors import GalleryProblem, InvalidRequest
 from playground.size import Size
-from playground.store import edits, facets, files, items, opening, results, schema, upkeep
+from playground.store import (
+    edits,
+    facets,
+    files,
+    imported,
+    items,
+    opening,
+    results,
+    schema,
+    upkeep,
+)
 from playground.store.ledger import Ledger, steady_seconds
 from playground.store.records import Finding, Page, Sort, Where, clean, microseconds
 from playground.values import GalleryItem, Photo
@@ -373,6 +383,8 @@ class Gallery:
                 "title": clean(title),
                 "alt": clean(alt),
                 "collection": clean(collection),
+                "width_px": photo.size.width_px,
+                "height_px": photo.size.height_px,
             }
             item_id, _ = results.put_item(connection, values, tags=tags)
             return items.resolve(connection, item_id)
@@ -380,6 +392,46 @@ class Gallery:
         seq = self._database.write(job)
         with self._database.read() as connection:
             return items.load(connection, [seq])[0]
+
+    def take_in(
+        self, batch: Sequence[tuple[imported.Imported, bytes]]
+    ) -> list[tuple[GalleryItem, bool]]:
+        """Keep pictures from elsewhere with what is known about them, in one step.
+
+        Returns:
+            The item of each, and whether it is new: bytes that were there before stay as they
+            are annotated, and gain captions that they lack.
+
+        Raises:
+            GalleryProblem: when a file changed since it was measured, or cannot be stored.
+        """
+        for one, data in batch:
+            if one.photo.sha256 != files.sha256_of(data):
+                msg = f"{one.name} changed while it was read; nothing was stored, try it again"
+                raise GalleryProblem(msg)
+            self.store_file(data, str(one.photo.format))
+        now_us = microseconds(self._clock())
+
+        def job(connection: sa.Connection) -> list[tuple[int, bool]]:
+            made = [imported.put(connection, one, now_us) for one, _ in batch]
+            for (one, _), (seq, new) in zip(batch, made, strict=True):
+                if not new:
+                    imported.add_words(connection, seq, one.captions, now_us)
+            return made
+
+        made = self._database.write(job)
+        with self._database.read() as connection:
+            loaded = items.load(connection, [seq for seq, _ in made])
+        return [(item, new) for item, (_, new) in zip(loaded, made, strict=True)]
+
+    def add_words(self, item_id: str, words: Sequence[imported.Words]) -> int:
+        """Add captions from elsewhere that the item lacks; how many were new."""
+        now_us = microseconds(self._clock())
+        return self._database.write(
+            lambda connection: imported.add_words(
+                connection, items.resolve(connection, item_id), words, now_us
+            )
+        )
 
     def annotate(
         self,
