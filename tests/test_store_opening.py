@@ -499,7 +499,14 @@ def test_an_older_gallery_on_postgresql_is_brought_up_to_date_after_a_copy(
         add(gallery)
 
         def back_to_1(connection: sa.Connection) -> None:
-            connection.exec_driver_sql("DROP TABLE item_models")
+            for statement in (
+                "DROP TABLE item_models",
+                "DROP TABLE searches",
+                "DROP INDEX captions_as_alt",
+                "ALTER TABLE history DROP COLUMN change_id",
+                *(f"ALTER TABLE items DROP COLUMN {c}" for c in ("width_px", "height_px", "tint")),
+            ):
+                connection.exec_driver_sql(statement)
             connection.exec_driver_sql("UPDATE meta SET value='1' WHERE key='schema_version'")
             connection.exec_driver_sql("UPDATE items SET model='gpt-image-2'")
             connection.exec_driver_sql("UPDATE migrations SET version=1")

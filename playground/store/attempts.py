@@ -161,9 +161,13 @@ def put_images(
             "prompt": clean(request.prompt),
             "alt": clean(image.alt),
             "usage": json.dumps(part),
+            "width_px": image.size.width_px,
+            "height_px": image.size.height_px,
         }
         hashes = forms.input_hashes(request)
-        item_id, _ = results.put_item(connection, values, tags=image.tags, input_hashes=hashes)
+        item_id, _ = results.put_item(
+            connection, values, tags=image.tags, input_hashes=hashes, provider=row.provider
+        )
         made.append(item_id)
     return made
 

@@ -335,6 +335,8 @@ class Bulk:
                     "slot": 0,
                     "created_at_us": now_us,
                     "name": clean(missing[sha].name),
+                    "width_px": missing[sha].photo.width_px,
+                    "height_px": missing[sha].photo.height_px,
                 }
                 for id_, sha in ids.items()
             ],
@@ -371,7 +373,7 @@ class Bulk:
                     "data": json.dumps(one.data) if one.data is not None else None,
                 }
             )
-            links.append({"model": row.model, "item_seq": seq})
+            links.append({"model": row.model, "item_seq": seq, "provider": row.provider})
             if booked:
                 costs.append({"at": seq, "more": booked})
         connection.execute(_NEW_CAPTION, rows)

@@ -260,7 +260,7 @@ class Ledger:
             made = attempts.put_images(connection, row, images, usage, booked, now_us)
             if caption is not None:
                 values = attempts.caption_values(row, usage, booked, now_us)
-                results.put_caption(connection, caption, values)
+                results.put_caption(connection, caption, values, provider=row.provider)
                 made.append(caption.item_id)
             failpoints.hit("in_settle")
             return made

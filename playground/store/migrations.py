@@ -51,6 +51,96 @@ STEPS: tuple[Step, ...] = (
             ),
         ),
     ),
+    Step(
+        4,
+        "lay out, name searches, and undo together",
+        (
+            *(
+                (dialect, f"ALTER TABLE items ADD COLUMN {column} {kind}{rest}")
+                for dialect, kind in (("sqlite", "INTEGER"), ("postgresql", "BIGINT"))
+                for column, rest in (
+                    ("width_px", " NOT NULL DEFAULT 0"),
+                    ("height_px", " NOT NULL DEFAULT 0"),
+                    ("tint", ""),
+                )
+            ),
+            (
+                "any",
+                "UPDATE items SET "
+                "width_px = (SELECT f.width_px FROM files f WHERE f.sha256 = items.sha256), "
+                "height_px = (SELECT f.height_px FROM files f WHERE f.sha256 = items.sha256)",
+            ),
+            ("any", "ALTER TABLE item_models ADD COLUMN provider TEXT NOT NULL DEFAULT ''"),
+            (
+                "any",
+                "UPDATE item_models SET provider = coalesce("
+                "(SELECT min(a.provider) FROM items i JOIN attempts a ON a.id = i.attempt_id "
+                "WHERE i.seq = item_models.item_seq AND i.model = item_models.model), "
+                "(SELECT min(a.provider) FROM captions c JOIN attempts a ON a.id = c.attempt_id "
+                "WHERE c.item_seq = item_models.item_seq AND c.model = item_models.model), '')",
+            ),
+            ("any", "CREATE INDEX captions_as_alt ON captions (item_seq) WHERE task = 'alt'"),
+            ("any", "ALTER TABLE history ADD COLUMN change_id TEXT"),
+            (
+                "any",
+                "CREATE INDEX history_by_change ON history (change_id) WHERE change_id IS NOT NULL",
+            ),
+            (
+                "sqlite",
+                "CREATE TABLE searches (name TEXT NOT NULL, query TEXT NOT NULL, "
+                "sort TEXT NOT NULL, created_at_us INTEGER NOT NULL, PRIMARY KEY (name)) STRICT",
+            ),
+            (
+                "postgresql",
+                "CREATE TABLE searches (name TEXT NOT NULL, query TEXT NOT NULL, "
+                "sort TEXT NOT NULL, created_at_us BIGINT NOT NULL, PRIMARY KEY (name))",
+            ),
+        ),
+    ),
+    Step(
+        3,
+        "keep batches of calls",
+        (
+            (
+                "sqlite",
+                "CREATE TABLE batches (id TEXT NOT NULL, phase TEXT NOT NULL, provider "
+                "TEXT NOT NULL, model TEXT NOT NULL, endpoint TEXT NOT NULL, run_id TEXT "
+                "NOT NULL, owner_id TEXT NOT NULL, sample INTEGER DEFAULT 0 NOT NULL, "
+                "lines INTEGER NOT NULL, size_bytes INTEGER NOT NULL, file_id TEXT, "
+                "remote_id TEXT, output_file_id TEXT, error_file_id TEXT, status TEXT "
+                "DEFAULT '' NOT NULL, completed INTEGER DEFAULT 0 NOT NULL, failed "
+                "INTEGER DEFAULT 0 NOT NULL, reason TEXT DEFAULT '' NOT NULL, "
+                "created_at_us INTEGER NOT NULL, asked_at_us INTEGER, checked_at_us "
+                "INTEGER, ended_at_us INTEGER, PRIMARY KEY (id), CONSTRAINT known_phase "
+                "CHECK (phase IN ('built', 'uploaded', 'creating', 'running', 'done', "
+                "'dropped')), FOREIGN KEY(owner_id) REFERENCES owners (id)) STRICT",
+            ),
+            (
+                "postgresql",
+                "CREATE TABLE batches (id TEXT NOT NULL, phase TEXT NOT NULL, provider "
+                "TEXT NOT NULL, model TEXT NOT NULL, endpoint TEXT NOT NULL, run_id TEXT "
+                "NOT NULL, owner_id TEXT NOT NULL, sample BIGINT DEFAULT 0 NOT NULL, "
+                "lines BIGINT NOT NULL, size_bytes BIGINT NOT NULL, file_id TEXT, "
+                "remote_id TEXT, output_file_id TEXT, error_file_id TEXT, status TEXT "
+                "DEFAULT '' NOT NULL, completed BIGINT DEFAULT 0 NOT NULL, failed BIGINT "
+                "DEFAULT 0 NOT NULL, reason TEXT DEFAULT '' NOT NULL, created_at_us "
+                "BIGINT NOT NULL, asked_at_us BIGINT, checked_at_us BIGINT, ended_at_us "
+                "BIGINT, PRIMARY KEY (id), CONSTRAINT known_phase CHECK (phase IN "
+                "('built', 'uploaded', 'creating', 'running', 'done', 'dropped')), "
+                "FOREIGN KEY(owner_id) REFERENCES owners (id))",
+            ),
+            (
+                "any",
+                "CREATE INDEX batches_open ON batches (phase) "
+                "WHERE phase NOT IN ('done', 'dropped')",
+            ),
+            ("any", "ALTER TABLE attempts ADD COLUMN batch_id TEXT REFERENCES batches (id)"),
+            (
+                "any",
+                "CREATE INDEX attempts_by_batch ON attempts (batch_id) WHERE batch_id IS NOT NULL",
+            ),
+        ),
+    ),
 )
 
 

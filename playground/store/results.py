@@ -86,10 +86,11 @@ def put_item(
     *,
     tags: Iterable[str] = (),
     input_hashes: Iterable[str] = (),
+    provider: str = "",
 ) -> tuple[str, bool]:
     """Insert one item with its links and index its texts; its id, and whether it is new.
 
-    `values` are columns of `items`. When another item already holds this (job key, slot), the
+    `values` are columns of `items`; `provider` is whose model made it. When another item already holds this (job key, slot), the
     answer of the same attempt is left as it is; a second paid answer is kept beside the first,
     without a job key, so that a job has one result and nothing paid for is lost.
     """
@@ -112,7 +113,7 @@ def put_item(
         links = [{"tag": tag, "item_seq": seq} for tag in kept]
         connection.execute(insert_new(schema.item_tags, connection), links)
     if row.get("model"):
-        link_model(connection, seq, row["model"])
+        link_model(connection, seq, row["model"], provider)
     _put_parents(connection, seq, input_hashes)
     fields = {name: row.get(name, "") for name in ("title", "prompt", "alt", "name")}
     words = "\n".join((*kept, row.get("collection", "")))
@@ -120,9 +121,9 @@ def put_item(
     return str(row["id"]), True
 
 
-def link_model(connection: sa.Connection, seq: int, model: str) -> None:
-    """Note that a model made or captioned an item (the `model` facet)."""
-    values = {"model": model, "item_seq": seq}
+def link_model(connection: sa.Connection, seq: int, model: str, provider: str) -> None:
+    """Note that a model of a provider made or captioned an item (the facets of these names)."""
+    values = {"model": model, "item_seq": seq, "provider": provider}
     connection.execute(insert_new(schema.item_models, connection), values)
 
 
@@ -148,10 +149,12 @@ def first_of_file(connection: sa.Connection, sha256: str) -> int | None:
     return None if found is None else int(found)
 
 
-def put_caption(connection: sa.Connection, caption: NewCaption, values: Mapping[str, Any]) -> None:
+def put_caption(
+    connection: sa.Connection, caption: NewCaption, values: Mapping[str, Any], *, provider: str = ""
+) -> None:
     """Insert one caption, add its cost to the item's and index its words.
 
-    `values` are columns of `captions` that the attempt knows.
+    `values` are columns of `captions` that the attempt knows, `provider` is whose model it was.
     """
     seq = items.resolve(connection, caption.item_id)
     row = {
@@ -171,7 +174,7 @@ def put_caption(connection: sa.Connection, caption: NewCaption, values: Mapping[
         if there == row.get("attempt_id"):
             return
         connection.execute(insert, {**row, "job_key": None})
-    link_model(connection, seq, row["model"])
+    link_model(connection, seq, row["model"], provider)
     if row.get("billed"):
         connection.execute(ADD_COST, {"at": seq, "more": row["billed"]})
     items.reindex(connection, seq)

@@ -5,7 +5,9 @@ Times are microseconds since 1970 (UTC), money is whole picodollars, both 64-bit
 Nothing here is ever deleted: an item in the trash has `deleted_at_us`.
 
     owners ─< attempts ─< items >─ files ─ thumbnails
-    budgets              items ─< captions, item_tags, item_models, parents, history
+    batches ─<┘          items ─< captions, item_tags, item_models, parents, history
+    budgets
+    searches
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
-VERSION = 2
+VERSION = 4
 # "HPNY": tells our database from any other SQLite file (`PRAGMA application_id`).
 APPLICATION_ID = 0x48504E59
 
@@ -95,6 +97,47 @@ owners = Table(
     sqlite_strict=True,
 )
 
+# One batch of many calls at a provider. `phase` is how far it came here, `status` what the
+# provider said last; `remote_id` is the provider's id of it (`id`, ours, is in its metadata).
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("phase", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("owner_id", Text, ForeignKey("owners.id"), nullable=False),
+    _required("sample", Whole, 0),
+    Column("lines", Whole, nullable=False),
+    Column("size_bytes", Whole, nullable=False),
+    Column("file_id", Text),
+    Column("remote_id", Text),
+    Column("output_file_id", Text),
+    Column("error_file_id", Text),
+    _required("status"),
+    _required("completed", Whole, 0),
+    _required("failed", Whole, 0),
+    _required("reason"),
+    Column("created_at_us", Whole, nullable=False),
+    Column("asked_at_us", Whole),
+    Column("checked_at_us", Whole),
+    Column("ended_at_us", Whole),
+    CheckConstraint(
+        "phase IN ('built', 'uploaded', 'creating', 'running', 'done', 'dropped')",
+        name="known_phase",
+    ),
+    sqlite_strict=True,
+)
+_UNFINISHED = "phase NOT IN ('done', 'dropped')"
+Index(
+    "batches_open",
+    batches.c.phase,
+    sqlite_where=text(_UNFINISHED),
+    postgresql_where=text(_UNFINISHED),
+)
+
 attempts = Table(
     "attempts",
     metadata,
@@ -127,6 +170,7 @@ attempts = Table(
     Column("usage", Text),
     Column("receipt", Text),
     Column("problems", Text),
+    Column("batch_id", Text, ForeignKey("batches.id")),
     CheckConstraint(
         "state IN ('reserved', 'sent', 'settled', 'released', 'unknown', 'overrun')",
         name="known_state",
@@ -137,6 +181,13 @@ attempts = Table(
 Index("attempts_by_job", attempts.c.job_key)
 _OPEN = "state IN ('reserved', 'sent', 'unknown', 'overrun')"
 Index("attempts_open", attempts.c.state, sqlite_where=text(_OPEN), postgresql_where=text(_OPEN))
+_BATCHED = "batch_id IS NOT NULL"
+Index(
+    "attempts_by_batch",
+    attempts.c.batch_id,
+    sqlite_where=text(_BATCHED),
+    postgresql_where=text(_BATCHED),
+)
 
 files = Table(
     "files",
@@ -190,6 +241,11 @@ items = Table(
     _required("alt"),
     _required("note"),
     Column("usage", Text),
+    # The file's own size said again, and the picture's mean colour (0xRRGGBB): a wall of pictures
+    # is laid out before any file is looked at.
+    _required("width_px", Whole, 0),
+    _required("height_px", Whole, 0),
+    Column("tint", Whole),
     UniqueConstraint("job_key", "slot", name="one_result_per_slot"),
     CheckConstraint(_KIND, name="known_kind"),
     sqlite_strict=True,
@@ -236,6 +292,13 @@ captions = Table(
 )
 Index("captions_by_item", captions.c.item_seq)
 Index("captions_by_attempt", captions.c.attempt_id)
+_ALT = "task = 'alt'"
+Index(
+    "captions_as_alt",
+    captions.c.item_seq,
+    sqlite_where=text(_ALT),
+    postgresql_where=text(_ALT),
+)
 
 item_tags = Table(
     "item_tags",
@@ -247,12 +310,14 @@ item_tags = Table(
 )
 Index("tags_by_item", item_tags.c.item_seq)
 
-# Which models made or captioned an item: the `model` facet, without looking at its captions.
+# Which models made or captioned an item, and through which provider: the `model` and `provider`
+# facets, without looking at its captions.
 item_models = Table(
     "item_models",
     metadata,
     Column("model", Text, primary_key=True),
     Column("item_seq", Whole, ForeignKey("items.seq"), primary_key=True, autoincrement=False),
+    _required("provider"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -270,6 +335,7 @@ Index("parents_by_parent", parents.c.parent_seq)
 
 # Every edit of an item: what the changed fields were and became. `version` is the item's after
 # the edit; 0 marks an edit that was refused because somebody else had changed the same field.
+# Edits of many items that were made at once share a `change_id`, and are undone at once.
 history = Table(
     "history",
     metadata,
@@ -280,6 +346,25 @@ history = Table(
     Column("who", Text, nullable=False),
     Column("before", Text, nullable=False),
     Column("after", Text, nullable=False),
+    Column("change_id", Text),
     sqlite_strict=True,
 )
 Index("history_by_item", history.c.item_seq, history.c.version)
+_TOGETHER = "change_id IS NOT NULL"
+Index(
+    "history_by_change",
+    history.c.change_id,
+    sqlite_where=text(_TOGETHER),
+    postgresql_where=text(_TOGETHER),
+)
+
+# Searches that were given a name.
+searches = Table(
+    "searches",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("query", Text, nullable=False),
+    Column("sort", Text, nullable=False),
+    Column("created_at_us", Whole, nullable=False),
+    sqlite_strict=True,
+)
