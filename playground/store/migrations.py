@@ -52,6 +52,50 @@ STEPS: tuple[Step, ...] = (
         ),
     ),
     Step(
+        3,
+        "keep batches of calls",
+        (
+            (
+                "sqlite",
+                "CREATE TABLE batches (id TEXT NOT NULL, phase TEXT NOT NULL, provider "
+                "TEXT NOT NULL, model TEXT NOT NULL, endpoint TEXT NOT NULL, run_id TEXT "
+                "NOT NULL, owner_id TEXT NOT NULL, sample INTEGER DEFAULT 0 NOT NULL, "
+                "lines INTEGER NOT NULL, size_bytes INTEGER NOT NULL, file_id TEXT, "
+                "remote_id TEXT, output_file_id TEXT, error_file_id TEXT, status TEXT "
+                "DEFAULT '' NOT NULL, completed INTEGER DEFAULT 0 NOT NULL, failed "
+                "INTEGER DEFAULT 0 NOT NULL, reason TEXT DEFAULT '' NOT NULL, "
+                "created_at_us INTEGER NOT NULL, asked_at_us INTEGER, checked_at_us "
+                "INTEGER, ended_at_us INTEGER, PRIMARY KEY (id), CONSTRAINT known_phase "
+                "CHECK (phase IN ('built', 'uploaded', 'creating', 'running', 'done', "
+                "'dropped')), FOREIGN KEY(owner_id) REFERENCES owners (id)) STRICT",
+            ),
+            (
+                "postgresql",
+                "CREATE TABLE batches (id TEXT NOT NULL, phase TEXT NOT NULL, provider "
+                "TEXT NOT NULL, model TEXT NOT NULL, endpoint TEXT NOT NULL, run_id TEXT "
+                "NOT NULL, owner_id TEXT NOT NULL, sample BIGINT DEFAULT 0 NOT NULL, "
+                "lines BIGINT NOT NULL, size_bytes BIGINT NOT NULL, file_id TEXT, "
+                "remote_id TEXT, output_file_id TEXT, error_file_id TEXT, status TEXT "
+                "DEFAULT '' NOT NULL, completed BIGINT DEFAULT 0 NOT NULL, failed BIGINT "
+                "DEFAULT 0 NOT NULL, reason TEXT DEFAULT '' NOT NULL, created_at_us "
+                "BIGINT NOT NULL, asked_at_us BIGINT, checked_at_us BIGINT, ended_at_us "
+                "BIGINT, PRIMARY KEY (id), CONSTRAINT known_phase CHECK (phase IN "
+                "('built', 'uploaded', 'creating', 'running', 'done', 'dropped')), "
+                "FOREIGN KEY(owner_id) REFERENCES owners (id))",
+            ),
+            (
+                "any",
+                "CREATE INDEX batches_open ON batches (phase) "
+                "WHERE phase NOT IN ('done', 'dropped')",
+            ),
+            ("any", "ALTER TABLE attempts ADD COLUMN batch_id TEXT REFERENCES batches (id)"),
+            (
+                "any",
+                "CREATE INDEX attempts_by_batch ON attempts (batch_id) WHERE batch_id IS NOT NULL",
+            ),
+        ),
+    ),
+    Step(
         4,
         "lay out, name searches, and undo together",
         (
@@ -94,50 +138,6 @@ STEPS: tuple[Step, ...] = (
                 "postgresql",
                 "CREATE TABLE searches (name TEXT NOT NULL, query TEXT NOT NULL, "
                 "sort TEXT NOT NULL, created_at_us BIGINT NOT NULL, PRIMARY KEY (name))",
-            ),
-        ),
-    ),
-    Step(
-        3,
-        "keep batches of calls",
-        (
-            (
-                "sqlite",
-                "CREATE TABLE batches (id TEXT NOT NULL, phase TEXT NOT NULL, provider "
-                "TEXT NOT NULL, model TEXT NOT NULL, endpoint TEXT NOT NULL, run_id TEXT "
-                "NOT NULL, owner_id TEXT NOT NULL, sample INTEGER DEFAULT 0 NOT NULL, "
-                "lines INTEGER NOT NULL, size_bytes INTEGER NOT NULL, file_id TEXT, "
-                "remote_id TEXT, output_file_id TEXT, error_file_id TEXT, status TEXT "
-                "DEFAULT '' NOT NULL, completed INTEGER DEFAULT 0 NOT NULL, failed "
-                "INTEGER DEFAULT 0 NOT NULL, reason TEXT DEFAULT '' NOT NULL, "
-                "created_at_us INTEGER NOT NULL, asked_at_us INTEGER, checked_at_us "
-                "INTEGER, ended_at_us INTEGER, PRIMARY KEY (id), CONSTRAINT known_phase "
-                "CHECK (phase IN ('built', 'uploaded', 'creating', 'running', 'done', "
-                "'dropped')), FOREIGN KEY(owner_id) REFERENCES owners (id)) STRICT",
-            ),
-            (
-                "postgresql",
-                "CREATE TABLE batches (id TEXT NOT NULL, phase TEXT NOT NULL, provider "
-                "TEXT NOT NULL, model TEXT NOT NULL, endpoint TEXT NOT NULL, run_id TEXT "
-                "NOT NULL, owner_id TEXT NOT NULL, sample BIGINT DEFAULT 0 NOT NULL, "
-                "lines BIGINT NOT NULL, size_bytes BIGINT NOT NULL, file_id TEXT, "
-                "remote_id TEXT, output_file_id TEXT, error_file_id TEXT, status TEXT "
-                "DEFAULT '' NOT NULL, completed BIGINT DEFAULT 0 NOT NULL, failed BIGINT "
-                "DEFAULT 0 NOT NULL, reason TEXT DEFAULT '' NOT NULL, created_at_us "
-                "BIGINT NOT NULL, asked_at_us BIGINT, checked_at_us BIGINT, ended_at_us "
-                "BIGINT, PRIMARY KEY (id), CONSTRAINT known_phase CHECK (phase IN "
-                "('built', 'uploaded', 'creating', 'running', 'done', 'dropped')), "
-                "FOREIGN KEY(owner_id) REFERENCES owners (id))",
-            ),
-            (
-                "any",
-                "CREATE INDEX batches_open ON batches (phase) "
-                "WHERE phase NOT IN ('done', 'dropped')",
-            ),
-            ("any", "ALTER TABLE attempts ADD COLUMN batch_id TEXT REFERENCES batches (id)"),
-            (
-                "any",
-                "CREATE INDEX attempts_by_batch ON attempts (batch_id) WHERE batch_id IS NOT NULL",
             ),
         ),
     ),
