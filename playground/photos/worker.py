@@ -4,7 +4,7 @@ Started by `pool` with a memory limit, no key in its environment, and no right t
 reads requests from its standard input and answers on its standard output until either closes.
 
 A message is four bytes of length, a JSON object of that length, and `object["bytes"]` raw bytes.
-Requests hold `op` (measure, prepare, thumbnail), `cpu_seconds` and their arguments; answers hold
+Requests hold `op` (a name in `OPERATIONS`), `cpu_seconds` and their arguments; answers hold
 either `error` (a clause that follows the file's name) or the result.
 """
 
@@ -34,6 +34,9 @@ _JPEG_QUALITY = 90
 _PNG_BYTES = 4_000_000
 _PNG_PIXELS = 8_000_000
 _LOSSLESS = frozenset({"PNG", "GIF", "TIFF", "BMP"})
+# Levels of grey: a picture with less between its cells is plain, a step within noise is none.
+_LEAST_CONTRAST = 12
+_NOISE = 1
 _LANCZOS = Image.Resampling.LANCZOS
 
 
@@ -247,14 +250,64 @@ def thumbnail(data: bytes, *, max_pixels: int, edge_px: int) -> tuple[dict[str, 
     return _described("webp", image.size), made
 
 
+def copies(
+    data: bytes, *, max_pixels: int, boxes: list[tuple[int, int, str, int]]
+) -> tuple[dict[str, Any], bytes]:
+    """Copies within boxes (width, height, format, quality), from one decoding, one after another.
+
+    Every one is encoded anew from the pixels; transparent ones become white where the format
+    (JPEG) has no transparency.
+    """
+    image = _open(data, max_pixels)
+    longest = max(max(width, height) for width, height, _, _ in boxes)
+    whole = _decode(image, _orientation(image, data), longest)
+    whole = whole if _has_alpha(whole) else whole.convert("RGB")
+    made, described = [], []
+    for width, height, format_, quality in boxes:
+        scale = min(1.0, width / whole.width, height / whole.height)
+        size = max(1, round(whole.width * scale)), max(1, round(whole.height * scale))
+        copy = whole if size == whole.size else whole.resize(size, _LANCZOS, reducing_gap=2.0)
+        if format_ == "jpeg":
+            flat = _on_white(copy) if copy.mode == "RGBA" else copy
+            made.append(_encode(flat, "JPEG", quality=quality, optimize=True))
+        else:
+            made.append(_encode(copy, "WEBP", quality=quality, method=2))
+        described.append({**_described(format_, size), "length": len(made[-1])})
+    return {"copies": described}, b"".join(made)
+
+
+def look(data: bytes, *, max_pixels: int) -> tuple[dict[str, Any], bytes]:
+    """A picture's look (see `similar`): a bit for each cell that is brighter than its neighbour,
+    across and down, then the mean colour. No bytes for a picture without contrast.
+    """
+    image = _open(data, max_pixels)
+    image = _decode(image, _orientation(image, data), 64)
+    image = (_on_white(image) if image.mode == "RGBA" else image).convert("RGB")
+    box = Image.Resampling.BOX
+    grey = image.convert("L")
+    across = list(grey.resize((9, 8), box).tobytes())
+    down = list(grey.resize((8, 9), box).tobytes())
+    if max(across) - min(across) < _LEAST_CONTRAST:
+        return {}, b""
+    bits = 0
+    for at in range(72):
+        if at % 9 < 8:
+            bits = bits << 1 | (across[at] > across[at + 1] + _NOISE)
+    for at in range(64):
+        bits = bits << 1 | (down[at] > down[at + 8] + _NOISE)
+    return {}, bits.to_bytes(16, "big") + image.resize((1, 1), box).tobytes()
+
+
 def _described(format_: str, size: tuple[int, int]) -> dict[str, Any]:
     return {"format": format_, "width": size[0], "height": size[1]}
 
 
 OPERATIONS: dict[str, Callable[..., tuple[dict[str, Any], bytes]]] = {
+    "copies": copies,
     "measure": measure,
     "prepare": prepare,
     "thumbnail": thumbnail,
+    "look": look,
 }
 
 
