@@ -162,6 +162,7 @@ class Archive:
             concurrency: calls under way at most.
             unknown_retries: how often a call with an unknown bill is tried again (each booked).
             confirm: consent to a quote above $1.00: True, or a function that asks.
+            run_id: runs with the same one share the budget, also after a restart.
 
         Raises:
             SpendingRefused: without that consent; nothing was sent.
@@ -222,14 +223,14 @@ class Archive:
         """The summary of a run that has not begun."""
         return self._begun(len(self.plan.rows), self.plan.total())
 
-    def _begun(self, planned: int, quoted: Quote | None) -> Summary:
+    def _begun(self, planned: int, quoted: Quote | None, run_id: str | None = None) -> Summary:
         return Summary(
             skipped=self.plan.skipped,
             failed=len(self.plan.errors),
             errors=tuple(self.plan.errors),
             planned=planned,
             quoted=quoted,
-            run_id=secrets.token_hex(8),
+            run_id=run_id or secrets.token_hex(8),
         )
 
     def _go(
@@ -241,6 +242,7 @@ class Archive:
         concurrency: int = CONCURRENCY,
         unknown_retries: int = 1,
         confirm: Confirm = False,
+        run_id: str | None = None,
     ) -> Summary:
         if not 1 <= concurrency <= 1024 or unknown_retries < 0:
             msg = "concurrency is 1 to 1,024; unknown_retries is at least 0"
@@ -255,7 +257,7 @@ class Archive:
             finish_leftovers(self._gallery)
         narrower = caps(cap=cap, budget=budget)
         self._paused.clear()
-        begun = self._begun(len(waiting), quote)
+        begun = self._begun(len(waiting), quote, run_id)
         tally = self._tally = Tally(begun, self._clock, self._on_progress)
         if not waiting:
             tally.end()
@@ -267,7 +269,7 @@ class Archive:
             self._billed[by_row[id(row)]] = dollars
             self._done.add(by_row[id(row)])
 
-        run_id = tally.summary().run_id
+        run_id = begun.run_id
         window = self._window = Window(
             self._gallery,
             self._client,

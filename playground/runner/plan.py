@@ -117,31 +117,54 @@ class Plan:
         `on_measured` is told how many files were looked at, now and then; what it raises ends
         the planning, and what was planned so far stays.
         """
-        asked = 0
+        self.take(self.measured(paths), limit, on_measured)
+
+    def measured(self, paths: PathLike | Iterable[PathLike]) -> Iterator[Photo]:
+        """The readable photos of files and folders, lazily; the others are in `errors`."""
         folder, read_only = self._gallery.folder, self._gallery.read_only
         with Measured(folder, read_only=bool(read_only)) as cache:
-            measured = self._measured(self._files(paths), cache)
-            while some := list(islice(measured, _AT_ONCE)):
-                keys = [[key(photo) for key in self._keys] for photo in some]
-                known = self._gallery.answered([key for each in keys for key in each])
-                self.looked += len(some)
-                if on_measured is not None:
-                    on_measured(self.looked)
-                for photo, each in zip(some, keys, strict=True):
-                    assert photo.sha256 is not None
-                    digest, path = bytes.fromhex(photo.sha256), str(photo.path)
-                    # The same picture under a second name is the same question.
-                    first = self._seen.setdefault(digest, path)
-                    copy = first is not path
-                    if copy and first != path:
-                        self.duplicates.append(Copy(path, first))
-                    new = [] if copy else [i for i, key in enumerate(each) if key not in known]
-                    self.skipped += len(each) - len(new)
-                    if limit is not None and asked >= limit:
-                        return
-                    asked += bool(new)
-                    for template in new:
-                        self._plan(template, photo, digest)
+            yield from self._measured(self._files(paths), cache)
+
+    def take(
+        self,
+        measured: Iterable[Photo],
+        limit: int | None = None,
+        on_measured: Callable[[int], object] | None = None,
+    ) -> None:
+        """Plan questions about photos that were measured and hashed; as `add`."""
+        asked = 0
+        waiting = iter(measured)
+        while some := list(islice(waiting, _AT_ONCE)):
+            keys = [[key(photo) for key in self._keys] for photo in some]
+            known = self._gallery.answered([key for each in keys for key in each])
+            self.looked += len(some)
+            if on_measured is not None:
+                on_measured(self.looked)
+            for photo, each in zip(some, keys, strict=True):
+                assert photo.sha256 is not None
+                digest, path = bytes.fromhex(photo.sha256), str(photo.path)
+                # The same picture under a second name is the same question.
+                first = self._seen.setdefault(digest, path)
+                copy = first is not path
+                if copy and first != path:
+                    self.duplicates.append(Copy(path, first))
+                new = [] if copy else [i for i, key in enumerate(each) if key not in known]
+                self.skipped += len(each) - len(new)
+                if limit is not None and asked >= limit:
+                    return
+                asked += bool(new)
+                for template in new:
+                    self._plan(template, photo, digest)
+
+    def answered(self, measured: Sequence[Photo]) -> set[str]:
+        """The hashes of those photos that every template's question is answered about."""
+        keys = [[key(photo) for key in self._keys] for photo in measured]
+        known = self._gallery.answered([key for each in keys for key in each])
+        return {
+            str(photo.sha256)
+            for photo, each in zip(measured, keys, strict=True)
+            if known.issuperset(each)
+        }
 
     def _files(self, paths: PathLike | Iterable[PathLike]) -> Iterator[Path]:
         for path in [paths] if isinstance(paths, Path | str) else paths:
