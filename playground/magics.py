@@ -25,6 +25,7 @@ from IPython.display import display
 
 from playground import money, photos, pricing, render, runner
 from playground.cli import options, spend
+from playground.cli.caption import caption as caption_command
 from playground.cli.quotes import caption_request, image_request
 from playground.errors import PlaygroundError
 from playground.provider.connect import connect
@@ -34,7 +35,7 @@ from playground.values import Quote
 
 _SHOWN_PX = 384
 # What belongs to a terminal and means nothing in a cell.
-_NOT_HERE = ("as_json", "concurrency")
+_NOT_HERE = ("as_json", "concurrency", "pilot")
 
 
 @magics_class
@@ -52,7 +53,7 @@ class HalfpennyMagics(Magics):
     def caption(self, line: str, cell: str) -> None:
         """Words about photos: flags of `playground caption`, a path on each line of the cell."""
         paths = [path.strip() for path in cell.splitlines() if path.strip()]
-        given = _flags(spend.caption, "%%caption", line, paths)
+        given = _flags(caption_command, "%%caption", line, paths)
         if given is not None:
             _said(lambda: _captions(**given))
 

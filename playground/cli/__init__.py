@@ -26,7 +26,7 @@ _GROUPS = {
     "prices": "playground.cli.about:prices",
     "doctor": "playground.cli.about:doctor",
     "generate": "playground.cli.spend:generate",
-    "caption": "playground.cli.spend:caption",
+    "caption": "playground.cli.caption:caption",
     "gallery": "playground.cli.gallery:gallery",
     "serve": "playground.cli.services:serve",
     "lab": "playground.cli.services:lab",

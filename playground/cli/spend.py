@@ -1,9 +1,8 @@
-"""`playground generate` and `playground caption`: the commands that spend."""
+"""`playground generate`, and what the commands that spend share."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,18 +15,18 @@ import click
 from playground import money, render
 from playground.catalog import Rates
 from playground.cli import options
-from playground.cli.quotes import caption_request, image_request
-from playground.errors import PhotoProblem, PlaygroundError
+from playground.cli.quotes import image_request
+from playground.errors import PlaygroundError
 from playground.values import Quote
 
 if TYPE_CHECKING:
     from playground.provider.client import Client
-    from playground.runner.results import Kept, Result, Summary
+    from playground.runner.results import Kept, Result
     from playground.store import Gallery
 
 
 @contextmanager
-def _opened(
+def opened(
     provider: str | None, base_url: str | None, rates: Rates | None, place: str
 ) -> Iterator[tuple[Gallery, Client]]:
     from playground.provider import keys
@@ -42,7 +41,7 @@ def _opened(
         yield opened, client
 
 
-def _consent(yes: bool) -> Callable[[Quote], bool] | bool:
+def consent(yes: bool) -> Callable[[Quote], bool] | bool:
     """What answers for a quote above $1.00: `--yes`, or the person at the terminal."""
     if yes:
         return True
@@ -94,23 +93,23 @@ def generate(
     if mask is not None:
         fields["mask"] = Path(mask)
     request = image_request(prompt, input_images, **fields)
-    with _opened(provider, base_url, options.rates_of(price_text), gallery_place) as (
-        opened,
+    with opened(provider, base_url, options.rates_of(price_text), gallery_place) as (
+        gallery,
         client,
     ):
-        _say_provider(client, as_json)
+        say_provider(client, as_json)
         result = runner.generate(
             request,
-            opened,
+            gallery,
             client,
             cap=cap,
             title=title,
             tags=tags,
-            confirm=_consent(yes),
-            on_quote=None if as_json else _show_quote,
+            confirm=consent(yes),
+            on_quote=None if as_json else show_quote,
         )
         if out is not None and result.items:
-            result = replace(result, items=_copied(opened, result.items, Path(out)))
+            result = replace(result, items=_copied(gallery, result.items, Path(out)))
     if as_json:
         options.print_json(result.to_dict())
     else:
@@ -122,12 +121,12 @@ def generate(
     return 0
 
 
-def _say_provider(client: Client, as_json: bool) -> None:
+def say_provider(client: Client, as_json: bool) -> None:
     if client.is_sample and not as_json:
         click.echo("offline: the embedded provider draws samples; nothing is charged", err=True)
 
 
-def _show_quote(quote: Quote) -> None:
+def show_quote(quote: Quote) -> None:
     click.echo(f"quoted {quote.basis}: {render.range_text(quote.low, quote.high)}", err=True)
 
 
@@ -165,125 +164,3 @@ def _show_result(result: Result) -> None:
         )
     for note in result.notes:
         click.echo(f"  {render.printable(note)}")
-
-
-@click.command(
-    epilog="Example:  playground caption photos/ --model gpt-5.4-nano --task alt --resize 768"
-)
-@click.argument("paths", nargs=-1, required=True, type=click.Path())
-@options.caption_options
-@click.option("--concurrency", type=click.IntRange(1, 256), default=64, show_default=True)
-@click.option("--budget", type=options.Dollars(), help="Dollars for this run.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many photos.")
-@click.option("--dry-run", is_flag=True, help="Plan and quote; send nothing.")
-@options.spend_options
-def caption(
-    paths: tuple[str, ...],
-    schema_file: str | None,
-    concurrency: int,
-    budget: Decimal | None,
-    limit: int | None,
-    dry_run: bool,
-    provider: str | None,
-    base_url: str | None,
-    gallery_place: str,
-    cap: Decimal | None,
-    price_text: str | None,
-    yes: bool,
-    as_json: bool,
-    **fields: Any,
-) -> int:
-    """Words about photos: files or folders. Run it again to continue where it stopped."""
-    from playground import runner
-
-    # Checked here, so that a bad flag is refused before a gallery is made.
-    request = caption_request(schema_file, **fields)
-    rates = options.rates_of(price_text)
-    with _opened(provider, base_url, rates, gallery_place) as (opened, client):
-        _say_provider(client, as_json)
-        progress = _Progress() if sys.stderr.isatty() and not as_json else None
-        summary = runner.caption_folder(
-            [Path(path) for path in paths],
-            opened,
-            client,
-            **fields,
-            schema=request.schema,
-            concurrency=concurrency,
-            budget=budget,
-            limit=limit,
-            cap=cap,
-            dry_run=dry_run,
-            confirm=_consent(yes),
-            on_quote=None if as_json else _show_quote,
-            on_progress=progress,
-        )
-        if progress is not None:
-            progress.end()
-    if not summary.planned and not summary.skipped:
-        raise PhotoProblem(_nothing_to_do(paths, summary))
-    if as_json:
-        options.print_json(summary.to_dict())
-    else:
-        _show_summary(summary, dry_run)
-    if summary.interrupted:
-        return 130
-    return 1 if summary.stopped or summary.failed or summary.unknown or summary.errors else 0
-
-
-def _nothing_to_do(paths: tuple[str, ...], summary: Summary) -> str:
-    if not summary.errors:
-        return f"no photos in {', '.join(paths)}; nothing was sent and nothing was spent"
-    more = f" (and {len(summary.errors) - 1:,} more)" if len(summary.errors) > 1 else ""
-    return f"{summary.errors[0].why}{more}; nothing was sent and nothing was spent"
-
-
-class _Progress:
-    """One line on the terminal, rewritten at most ten times a second."""
-
-    def __init__(self) -> None:
-        self.shown_at = 0.0
-
-    def __call__(self, summary: Summary) -> None:
-        now = time.monotonic()
-        if now - self.shown_at >= 0.1:
-            self.shown_at = now
-            click.echo(f"\r\x1b[K{_line(summary)}", err=True, nl=False)
-
-    def end(self) -> None:
-        """Clear the line."""
-        click.echo("\r\x1b[K", err=True, nl=False)
-
-
-def _line(summary: Summary) -> str:
-    parts = [f"{summary.done:,} of {summary.planned:,}"]
-    parts.append(f"{summary.photos_per_second:.1f} photos/s")
-    parts.append(f"{money.short(summary.settled_dollars)} spent")
-    if summary.held_dollars:
-        parts.append(f"{money.short(summary.held_dollars)} held")
-    if summary.failed or summary.unknown:
-        parts.append(f"{summary.failed:,} failed, {summary.unknown:,} unknown")
-    return " · ".join(parts)
-
-
-def _show_summary(summary: Summary, dry_run: bool) -> None:
-    if dry_run:
-        quoted = summary.quoted
-        cost = "nothing" if quoted is None else render.range_text(quoted.low, quoted.high)
-        click.echo(
-            f"{summary.planned:,} to ask about, {summary.skipped:,} already answered: {cost}; "
-            "nothing was sent"
-        )
-    else:
-        click.echo(
-            f"{summary.captioned:,} captioned, {summary.skipped:,} already answered, "
-            f"{summary.failed:,} failed, {summary.unknown:,} unknown; "
-            f"billed {money.grouped(summary.settled_dollars)}"
-            + (f", held {money.short(summary.held_dollars)}" if summary.held_dollars else "")
-            + f"; {summary.seconds:.1f} s, {summary.photos_per_second:.1f} photos/s"
-        )
-    for problem in summary.errors:
-        named = Path(problem.path).name in problem.why
-        text = problem.why if named else f"{problem.path}: {problem.why}"
-        click.echo(f"refused: {render.printable(text)}", err=True)
-    if summary.stopped:
-        click.echo(f"playground: {render.printable(summary.stopped)}", err=True)

@@ -40,6 +40,8 @@ class Forecast:
 
     def __str__(self) -> str:
         low, high = _rounded(self.low, self.high)
+        if self.level >= 1:
+            return f"{low} to {high} (as quoted)"
         share = f"{self.level * 100:.0f} %"
         return f"{low} to {high} ({share}, from {self.sampled:,} photos)"
 

@@ -16,6 +16,7 @@ _POISON_WINDOW, _POISON_LEAST, _POISON_SHARE = 200, 20, 0.2
 # A run of up to so many photos is shown after every call, a longer one some times a second.
 _EVERY_CALL = 1_000
 _SHOW_SECONDS = 0.05
+_NOTHING = " Nothing was sent and nothing was spent."
 
 
 class Tally:
@@ -86,6 +87,14 @@ class Tally:
         if self._ended_at is not None:
             return "stopped" if self._now.stopped else "done"
         return "paused" if self._paused else "running"
+
+    def whole(self, why: str) -> str:
+        """A refusal of one call, as the reason why a run ends: what was spent before stays."""
+        done = self._now.captioned
+        if not done:
+            return why
+        rest = f" It was not sent; {done:,} captions are kept, and running it again goes on."
+        return why.replace(_NOTHING, rest)
 
     def pause(self, paused: bool) -> None:
         """Note that the run rests, or goes on."""

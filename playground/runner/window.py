@@ -389,7 +389,7 @@ class Window:
             else:
                 self._deferred.append(ready.row)
         elif isinstance(why, SpendingRefused | GalleryProblem):
-            self.stop(str(why))
+            self.stop(self._tally.whole(str(why)))
         else:
             self._count(ready.row, str(why), failed=1, sent=False, ended=True)
 

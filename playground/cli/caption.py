@@ -1,0 +1,229 @@
+"""`playground caption`: an archive's plan, pilot and run in a terminal."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from playground import money, render
+from playground.cli import options, spend
+from playground.cli.live import Block, lines_of
+from playground.cli.quotes import caption_request
+from playground.errors import PhotoProblem
+
+if TYPE_CHECKING:
+    from playground.runner import Archive, Forecast, Summary
+
+# What a terminal shows of a long list; `--json` has all of it.
+_SHOWN = 20
+
+
+@click.command(
+    epilog="Example:  playground caption photos/ --model gpt-5.4-nano --task alt --resize 768"
+)
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
+@options.caption_options
+@click.option("--concurrency", type=click.IntRange(1, 256), default=64, show_default=True)
+@click.option("--budget", type=options.Dollars(), help="Dollars for this run.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many photos.")
+@click.option(
+    "--pilot",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Ask about N photos drawn at random, and forecast the cost of all.",
+)
+@click.option("--dry-run", is_flag=True, help="Plan and quote; send nothing.")
+@options.spend_options
+def caption(
+    paths: tuple[str, ...],
+    schema_file: str | None,
+    concurrency: int,
+    budget: Decimal | None,
+    limit: int | None,
+    pilot: int | None,
+    dry_run: bool,
+    provider: str | None,
+    base_url: str | None,
+    gallery_place: str,
+    cap: Decimal | None,
+    price_text: str | None,
+    yes: bool,
+    as_json: bool,
+    **fields: Any,
+) -> int:
+    """Words about photos: files or folders. Run it again to continue where it stopped.
+
+    Ctrl-C ends the run after the calls under way (at once when it is pressed again).
+    """
+    if pilot is not None and dry_run:
+        msg = "--pilot asks about photos and --dry-run sends nothing; give one of them"
+        raise click.UsageError(msg)
+    # Checked here, so that a bad flag is refused before a gallery is made.
+    request = caption_request(schema_file, **fields)
+    rates = options.rates_of(price_text)
+    block = Block() if sys.stderr.isatty() and not as_json else None
+    forecast: Forecast | None = None
+    with spend.opened(provider, base_url, rates, gallery_place) as (gallery, client):
+        from playground.runner import Archive
+
+        spend.say_provider(client, as_json)
+
+        def shown(_: Summary) -> None:
+            if block is not None:
+                block.show(lambda: lines_of(archive.progress))
+
+        def measured(count: int) -> None:
+            if block is not None:
+                block.show(lambda: [f"{count:,} photos measured"])
+
+        archive = Archive(
+            gallery, client, rates=rates, on_progress=shown, **fields | {"schema": request.schema}
+        )
+        try:
+            archive.add(
+                [Path(path) for path in paths],
+                limit=limit,
+                on_measured=measured,
+            )
+            if block is not None:
+                block.clear()
+            summary = archive.planned()
+            _nothing_to_do(paths, summary)
+            total = archive.quote
+            if total is not None and not as_json:
+                spend.show_quote(total)
+            if total is not None and not dry_run:
+                asked: dict[str, Any] = {
+                    "budget": budget,
+                    "cap": cap,
+                    "concurrency": concurrency,
+                    "confirm": spend.consent(yes),
+                }
+                if pilot is None:
+                    summary = archive.run(**asked)
+                else:
+                    forecast, summary = archive.pilot(pilot, **asked)
+        finally:
+            if block is not None:
+                block.clear()
+        document = summary.to_dict() | _plan_json(archive)
+        if pilot is not None:
+            document["forecast"] = forecast and forecast.to_dict()
+        if as_json:
+            options.print_json(document)
+        elif dry_run:
+            _show_plan(archive, summary)
+        else:
+            _show_summary(summary)
+            _show_forecast(archive, pilot, forecast)
+        if not as_json:
+            _show_problems(summary)
+    if summary.interrupted:
+        return 130
+    return 1 if summary.stopped or summary.failed or summary.unknown or summary.errors else 0
+
+
+def _nothing_to_do(paths: tuple[str, ...], summary: Summary) -> None:
+    if summary.planned or summary.skipped:
+        return
+    if not summary.errors:
+        msg = f"no photos in {', '.join(paths)}; nothing was sent and nothing was spent"
+        raise PhotoProblem(msg)
+    first = _problem_text(summary.errors[0].path, summary.errors[0].why)
+    more = f" (and {len(summary.errors) - 1:,} more)" if len(summary.errors) > 1 else ""
+    msg = f"{first}{more}; nothing was sent and nothing was spent"
+    raise PhotoProblem(msg)
+
+
+def _plan_json(archive: Archive) -> dict[str, Any]:
+    return {
+        "copies": [{"path": copy.path, "same_as": copy.same_as} for copy in archive.duplicates],
+        "savings": [
+            {
+                "resize": saving.resize,
+                "dollars": {"low": money.plain(saving.low), "high": money.plain(saving.high)},
+                "upload_bytes": saving.upload_bytes,
+            }
+            for saving in archive.savings()
+        ],
+    }
+
+
+def _show_plan(archive: Archive, summary: Summary) -> None:
+    quoted = summary.quoted
+    cost = "nothing" if quoted is None else render.range_text(quoted.low, quoted.high)
+    click.echo(
+        f"{summary.planned:,} to ask about, {summary.skipped:,} already answered"
+        f"{_copies(archive)}: {cost}; nothing was sent"
+    )
+    rows = [
+        (
+            "as they are" if saving.resize is None else f"{saving.resize} px",
+            render.range_text(saving.low, saving.high),
+            _bytes(saving.upload_bytes),
+        )
+        for saving in archive.savings()
+    ]
+    for copy in archive.duplicates[:_SHOWN]:
+        text = f"copy: {copy.path} is the same picture as {copy.same_as}"
+        click.echo(render.printable(text), err=True)
+    if summary.planned:
+        options.print_table(("photos sent", "dollars", "upload"), rows, "lrr")
+
+
+def _copies(archive: Archive) -> str:
+    count = len(archive.duplicates)
+    return f" ({count:,} of them {'a copy' if count == 1 else 'copies'})" if count else ""
+
+
+def _bytes(count: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 1000)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count} B"
+
+
+def _show_summary(summary: Summary) -> None:
+    click.echo(
+        f"{summary.captioned:,} captioned, {summary.skipped:,} already answered, "
+        f"{summary.failed:,} failed, {summary.unknown:,} unknown; "
+        f"billed {money.grouped(summary.settled_dollars)}"
+        + (f", held {money.short(summary.held_dollars)}" if summary.held_dollars else "")
+        + f"; {summary.seconds:.1f} s, {summary.photos_per_second:.1f} photos/s"
+    )
+
+
+def _show_forecast(archive: Archive, pilot: int | None, forecast: Forecast | None) -> None:
+    if pilot is None:
+        return
+    if forecast is None:
+        click.echo("no photo of the pilot was answered, so there is no forecast")
+        return
+    left = archive.remaining
+    click.echo(f"all of it: {forecast}")
+    if left:
+        click.echo(f"{left:,} are left; the same command without --pilot asks about them")
+
+
+def _show_problems(summary: Summary) -> None:
+    problems = list(summary.errors)
+    if len(problems) <= _SHOWN:
+        for problem in problems:
+            click.echo(f"refused: {_problem_text(problem.path, problem.why)}", err=True)
+    else:
+        from playground.runner.progress import reasons_of
+
+        for reason in reasons_of(problems):
+            text = f"{reason.count:,} refused: {reason.why} (as {reason.example})"
+            click.echo(render.printable(text), err=True)
+        click.echo("--json lists each of them", err=True)
+    if summary.stopped:
+        click.echo(f"playground: {render.printable(summary.stopped)}", err=True)
+
+
+def _problem_text(path: str, why: str) -> str:
+    return render.printable(why if Path(path).name in why else f"{path}: {why}")
