@@ -329,6 +329,7 @@ class InProcessTransport(httpx2.BaseTransport):
         call = Call(
             method=request.method,
             path=request.url.path,
+            query=request.url.query.decode("ascii"),
             headers={name.lower(): value for name, value in request.headers.items()},
             body=request.read(),
         )

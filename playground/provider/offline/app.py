@@ -13,10 +13,12 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 
 from playground import pricing
 from playground.provider.offline import images, misbehave, models, words
-from playground.provider.offline.faults import Fault, Faults
+from playground.provider.offline.batches import Desk
+from playground.provider.offline.faults import OF_BATCHES, Fault, Faults
 from playground.provider.offline.limits import Headers, Limits
 from playground.provider.offline.truth import Seen, Truth
 from playground.provider.offline.wire import (
@@ -37,6 +39,8 @@ _PAID = {
     "/v1/chat/completions": words.answer,
     "/v1/responses": words.answer,
 }
+# What a batch may ask (edits want pictures by file id, which are not offered here).
+_BATCHED = ("/v1/responses", "/v1/chat/completions", "/v1/images/generations")
 SAMPLE_HEADER = ("x-playground-sample", "yes")
 
 
@@ -68,6 +72,8 @@ class OfflineApp:
         self._seed = seed
         self._limits = Limits(rpm, tpm, clock=clock)
         self._ordinals = itertools.count(1)
+        answers = {path: partial(self._answered, path) for path in _BATCHED}
+        self.desk = Desk(answers, self.truth, self._faults, seed)
 
     def handle(self, call: Call) -> Reply:
         """Answer one call; never raises for what a client may send."""
@@ -87,7 +93,13 @@ class OfflineApp:
         ]
         return reply
 
+    def _answered(self, path: str, call: Call) -> Answer:
+        return _PAID[path](call, self._seed, 0.0)
+
     def _free(self, call: Call) -> Reply:
+        of_a_batch = self.desk.handle(call)
+        if of_a_batch is not None:
+            return of_a_batch
         if call.method == "GET" and call.path == "/v1/models":
             return json_reply(200, models.listing())
         if call.method == "GET" and call.path == "/_truth":
@@ -98,6 +110,8 @@ class OfflineApp:
 
     def _paid(self, call: Call, ordinal: int) -> Reply:
         fault = self._faults.pick(ordinal, call.path)
+        if fault is not None and fault.stage in OF_BATCHES:
+            fault = None
         authorization = call.headers.get("authorization", "")
         if fault is not None and not fault.billed:
             self._note(call, None, fault, status=None)

@@ -23,7 +23,12 @@ from typing import Literal
 
 from playground.errors import InvalidRequest
 
-Stage = Literal["refuse", "answer", "usage", "payload", "stream", "bytes", "wire"]
+Stage = Literal[
+    "refuse", "answer", "usage", "payload", "stream", "bytes", "wire",
+    "upload", "create", "poll", "content", "batch", "lines",
+]  # fmt: skip
+# Faults of these stages hit files and batches, never a live call.
+OF_BATCHES = frozenset({"upload", "create", "poll", "content", "batch", "lines"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,28 @@ def _table() -> dict[str, Fault]:
         ("stream-twice", True, "stream", "the final event comes twice"),
         ("stream-error", True, "stream", "an error event in the middle"),
         ("skewed-date", True, "answer", "a Date header ten years back"),
+        ("upload-lost", True, "upload", "an upload is stored, then the connection is reset"),
+        ("create-lost", True, "create", "a batch is made, then the connection is reset"),
+        ("poll-500", False, "poll", "looking at a batch fails"),
+        ("content-404", False, "content", "a batch's file cannot be found"),
+        ("content-cut", False, "content", "a batch's file ends in the middle"),
+        ("batch-failed", False, "batch", "a batch fails when it is checked"),
+        ("batch-limit", False, "batch", "a batch fails: too many tokens are queued"),
+        ("batch-slow", True, "batch", "a fifth of a batch at each look"),
+        ("batch-stuck", False, "batch", "a batch that never goes on"),
+        ("batch-expired", True, "batch", "a batch expires when 60 % is done"),
+        ("batch-cancelled", True, "batch", "somebody else cancels a batch at 40 %"),
+        ("batch-uncounted", True, "batch", "done lines are missing, and nothing counts them"),
+        ("lines-missing", False, "lines", "lines that were not done are in no file"),
+        ("lines-lost", True, "lines", "lines that were done are in no file"),
+        ("lines-repeated", True, "lines", "lines that stand twice in the output"),
+        ("lines-error", False, "lines", "lines that were refused"),
+        ("lines-500", False, "lines", "lines that failed at the server"),
+        ("lines-all-failed", False, "lines", "all lines were refused: no output file"),
+        ("lines-malformed", True, "lines", "lines that are cut in the middle"),
+        ("lines-no-usage", True, "lines", "lines without usage"),
+        ("lines-foreign", True, "lines", "lines that nobody asked for"),
+        ("lines-mixed", True, "lines", "all of these, each some"),
     )
     return {name: Fault(name, billed, stage, what) for name, billed, stage, what in rows}
 

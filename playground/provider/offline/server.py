@@ -55,6 +55,14 @@ class OfflineServer:
             daemon=True,
         )
         self._thread.start()
+        threading.Thread(target=self._work, name="offline-batches", daemon=True).start()
+
+    def _work(self) -> None:
+        """Batches go on without being looked at, as long as the server runs."""
+        while not self._stop.is_set():
+            if not self.app.desk.busy.wait(_IDLE_SECONDS) or self._stop.is_set():
+                continue
+            self.app.desk.work()
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +84,7 @@ class OfflineServer:
         if self._stop.is_set():
             return
         self._stop.set()
+        self.app.desk.busy.set()
         self._server.shutdown()
         self._server.end_connections()
         self._server.server_close()
@@ -154,6 +163,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(b"")
 
+    def do_DELETE(self) -> None:
+        self._answer(b"")
+
     def do_POST(self) -> None:
         length = self.headers.get("content-length", "")
         if not length.isdigit():
@@ -174,6 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
         call = Call(
             method=self.command,
             path=self.path.partition("?")[0],
+            query=self.path.partition("?")[2],
             headers={name.lower(): value for name, value in self.headers.items()},
             body=body,
         )

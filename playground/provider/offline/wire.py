@@ -16,12 +16,13 @@ from playground.values import Tier, Usage
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request. Header names are lower case; the path has no query."""
+    """One HTTP request. Header names are lower case; the path has no query, which is apart."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
