@@ -78,17 +78,19 @@ def caption_fields(
     *,
     full: bool,
     stream: bool,
+    batched: bool = False,
 ) -> Fields:
     """The body of responses or chat/completions.
 
     Args:
         prompt: None takes the request's own, else the task's.
         schema: JSON schema of the answer; None takes the task's.
+        batched: whether it is a line of a batch, whose tier is the batch's own.
 
     Raises:
         InvalidRequest: for the batch tier, no or several photos, or an unreadable schema.
     """
-    if request.tier == "batch":
+    if request.tier == "batch" and not batched:
         msg = "The batch tier is not a live call; nothing was sent and nothing was billed."
         raise InvalidRequest(msg)
     if len(uploads) != 1:
@@ -101,7 +103,9 @@ def caption_fields(
     fields: Fields = {"model": request.model}
     if stream:
         fields["stream"] = True
-    if request.tier != "standard":
+    if batched:
+        pass
+    elif request.tier != "standard":
         fields["service_tier"] = request.tier
     elif full:
         # A project may be set to a dearer tier by default; the quote is for this one.

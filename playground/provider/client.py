@@ -50,6 +50,7 @@ from playground.values import (
 if TYPE_CHECKING:
     import openai
 
+    from playground.provider.batches import Batches
     from playground.provider.wire import Wire
 
 OPENAI_ORIGIN = "https://api.openai.com"
@@ -102,6 +103,7 @@ class Client:
         self.rates = rates
         # Whether `base_url` is spoken to without a proxy (`connect` knows).
         self.direct = False
+        self._remember: Callable[[Path], None] | None = None
         self._clock = clock
         self._host = urlsplit(base_url).netloc if provider != "offline" else "the offline provider"
         self._secrets = removable(api_key)
@@ -149,13 +151,16 @@ class Client:
         clock: Callable[[], float] = time.monotonic,
     ) -> Self:
         """A client of an embedded application in this process: no key, no network."""
-        return cls(
+        client = cls(
             "offline",
             OFFLINE_BASE_URL,
             transport=InProcessTransport(app, sleep),
             is_sample=True,
             clock=clock,
         )
+        desk = getattr(app, "desk", None)
+        client._remember = None if desk is None else desk.remember_in
+        return client
 
     def __repr__(self) -> str:
         return f"<Client {self.provider} {self.base_url}>"
@@ -248,6 +253,21 @@ class Client:
             connect_seconds=CONNECT_SECONDS,
             clock=self._clock,
         )
+
+    @property
+    def batches(self) -> Batches:
+        """The provider's files and batches."""
+        from playground.provider.batches import Batches
+
+        return Batches(self, lambda: self._api)
+
+    def remember_in(self, folder: Path) -> None:
+        """Let an embedded provider in this process keep its files and batches in `folder`.
+
+        They are gone with the process otherwise. Other providers keep their own.
+        """
+        if self._remember is not None:
+            self._remember(folder)
 
     @property
     def full(self) -> bool:

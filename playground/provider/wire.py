@@ -57,8 +57,8 @@ class Body:
 class Form:
     """Makes bodies: everything but the photo is written once for all photos of a question."""
 
-    def __init__(self, *, full: bool) -> None:
-        self._full = full
+    def __init__(self, *, full: bool, batched: bool = False) -> None:
+        self._full, self._batched = full, batched
         self._made: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
 
     def body(self, request: CaptionRequest, upload: Upload) -> Body:
@@ -75,10 +75,13 @@ class Form:
         if made is None:
             empty = Upload(b"", upload.format, upload.size)
             fields = asking.caption_fields(
-                request, [empty], None, None, full=self._full, stream=False
+                request, [empty], None, None, full=self._full, stream=False, batched=self._batched
             )
             link = f"data:{upload.mime};base64,"
-            text = json.dumps(_marked(fields, link), ensure_ascii=False, separators=(",", ":"))
+            # A line of a file must hold no character that some reader takes for a line's end.
+            text = json.dumps(
+                _marked(fields, link), ensure_ascii=self._batched, separators=(",", ":")
+            )
             before, mark, after = text.partition(link + _MARK)
             if not mark or _MARK in after:
                 msg = f"the prompt must not contain {_MARK!r}; nothing was sent"
