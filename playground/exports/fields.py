@@ -126,12 +126,15 @@ def all_tags(item: GalleryItem) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*item.tags, *(given.tags if given else ()))))
 
 
-def alt_text(item: GalleryItem) -> str:
+def alt_text(item: GalleryItem, groups: frozenset[str] = EVERYTHING) -> str:
     """What a screen reader should say: the alt text, else what comes nearest to one.
 
-    An alt text draft of a model, a caption, the title, the prompt of a generated picture; never
-    the file name.
+    A model's draft of one, a caption, the title, the prompt of a generated picture, as far as the
+    groups let them go along; never the file name. "" when nothing is known.
     """
     draft = best(item, "alt")
-    texts = (item.alt, draft.text if draft else "", caption_text(item), item.title, item.prompt)
+    texts = [item.alt]
+    if "caption" in groups:
+        texts += [draft.text if draft else "", caption_text(item)]
+    texts += [item.title, item.prompt if "prompt" in groups else ""]
     return next((text for text in texts if text.strip()), "")
