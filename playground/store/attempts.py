@@ -52,6 +52,7 @@ def shown(row: sa.Row[Any], *, state: State | None = None) -> Attempt:
         usage=Usage(**json.loads(row.usage)) if row.usage else Usage(),
         request_id=row.request_id,
         ended_at=moment(row.ended_at_us),
+        batch_id=row.batch_id,
     )
 
 

@@ -99,6 +99,43 @@ def hold(
     return str(day)
 
 
+def room(connection: sa.Connection, caps: Caps, *, today: str, run_id: str | None) -> int:
+    """Picodollars that every cap still allows; -1 where nothing may be spent at all."""
+    return min(left for _, _, left, _ in _places(connection, caps, today, run_id))
+
+
+def refusal(
+    connection: sa.Connection, caps: Caps, amount: int, *, today: str, run_id: str | None
+) -> SpendingRefused:
+    """Why `amount` picodollars do not fit, with the numbers of the cap that is nearest."""
+    places = _places(connection, caps, today, run_id)
+    scope, name, _, passed = min(places, key=lambda place: place[2])
+    return _refusal(connection, scope, name, amount, passed)
+
+
+def _places(
+    connection: sa.Connection, caps: Caps, today: str, run_id: str | None
+) -> list[tuple[str, str, int, Decimal | None]]:
+    """Each budget that counts: scope, name, what is left, and the cap that was passed."""
+    gallery = _row(connection, "gallery", "")
+    assert gallery is not None
+    day = max(gallery.day, today)
+    asked: list[tuple[str, str, Decimal | None]] = [
+        ("gallery", "", caps.gallery),
+        ("day", day, caps.day),
+    ]
+    if run_id is not None:
+        asked.append(("run", run_id, caps.run))
+    places = []
+    for scope, name, passed in asked:
+        row = _row(connection, scope, name)
+        limits = [cap for cap in (passed, _stored_cap(connection, scope)) if cap is not None]
+        limit = min(map(whole, limits), default=NO_CAP)
+        left = max(limit - (row.settled + row.held if row is not None else 0), 0)
+        places.append((scope, name, -1 if gallery.overruns else left, passed))
+    return places
+
+
 def _held(connection: sa.Connection, update: Any, place: dict[str, Any]) -> bool:
     if connection.execute(update, place).rowcount:
         return True

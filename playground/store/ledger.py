@@ -27,6 +27,7 @@ import sqlalchemy as sa
 from playground import failpoints, money
 from playground.errors import GalleryProblem, SpendingRefused, UnknownPrice
 from playground.store import attempts, budgets, forms, results, schema
+from playground.store.batches import BatchBook
 from playground.store.bulk import Bulk
 from playground.store.database import Database
 from playground.store.disk import Disk
@@ -83,6 +84,8 @@ class Ledger:
         self._presence = Presence(database, spool, lambda: microseconds(clock()))
         # The same for many captions at once.
         self.bulk = Bulk(self)
+        # The same for calls that wait in a batch at the provider.
+        self.batches = BatchBook(self)
 
     # -- reserving -----------------------------------------------------------------------------
 
@@ -372,12 +375,14 @@ class Ledger:
     def dead_attempts(self) -> list[Attempt]:
         """Open attempts whose process no longer lives: never those of a living one.
 
+        Those in a batch are left out: they wait at the provider, not in a process.
+
         Their state is `reserved` where the request surely never left this machine (release it),
         else `sent` (settle it from a complete spool, or call it unknown).
         """
         query = (
             sa.select(_table)
-            .where(_table.c.state.in_(("reserved", "sent")))
+            .where(_table.c.state.in_(("reserved", "sent")), _table.c.batch_id.is_(None))
             .order_by(_table.c.created_at_us)
         )
         with self._database.read() as connection:

@@ -19,7 +19,7 @@ from playground.values import Bucket, GalleryItem, Request, Task, Tier, Usage
 
 State = Literal["reserved", "sent", "settled", "released", "unknown", "overrun"]
 OPEN_STATES: tuple[State, ...] = ("reserved", "sent", "unknown")
-Sort = Literal["newest", "oldest", "best", "cheapest", "dearest"]
+Sort = Literal["newest", "oldest", "best", "cheapest", "dearest", "value"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 Kind = Literal["image", "edit", "photo"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -92,6 +92,7 @@ class Attempt:
     usage: Usage = field(default_factory=Usage)
     request_id: str | None = None
     ended_at: dt.datetime | None = None
+    batch_id: str | None = None
 
     @property
     def model(self) -> str:
