@@ -20,7 +20,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("values",),
     ("catalog", "captions", "tokens", "pricing", "sight", "solver", "stats"),
     ("photos", "provider", "store"),
-    ("runner", "quoting", "checkup", "lab", "exports", "imports"),
+    ("runner", "quoting", "checkup", "publish", "lab", "exports", "imports", "jobs"),
     ("state",),
     ("widgets",),
     ("pages", "serve", "cli", "demo", "magics"),

@@ -138,6 +138,14 @@ class Archive:
         """Questions that are planned and not answered yet."""
         return len(self.plan.rows) - len(self._done)
 
+    @property
+    def rest(self) -> Quote | None:
+        """What the questions that are not answered yet cost, or None when there are none."""
+        if not self._done:
+            return self.plan.total()
+        left = [index for index in range(len(self.plan.rows)) if index not in self._done]
+        return self.plan.quote_of(left) if left else None
+
     # -- running -------------------------------------------------------------------------------
 
     def pilot(

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 PathLike = Path | str
 _AT_ONCE = 500
+# Large photos on a slow disk take seconds: who watches a plan grow sees it grow.
+_MEASURED_AT_ONCE = 100
 # Bytes of a photograph as it is sent after it was scaled down (JPEG, quality 90), by experience.
 _BYTES_PER_PIXEL = 0.25
 
@@ -184,7 +186,7 @@ class Plan:
 
     def _measured(self, paths: Iterator[Path], cache: Measured) -> Iterator[Photo]:
         """Each readable photo in order, from the cache where its file has not changed."""
-        while some := list(islice(paths, _AT_ONCE)):
+        while some := list(islice(paths, _MEASURED_AT_ONCE)):
             known = cache.known([str(path.absolute()) for path in some])
             found: dict[Path, Photo] = {}
             for path in some:
@@ -273,6 +275,11 @@ class Plan:
         quote = self._quotes[row.template, Size(row.width_px, row.height_px)]
         assert isinstance(quote, Quote)
         return quote.low or Decimal(0)
+
+    @property
+    def least(self) -> Decimal | None:
+        """Dollars that must be free for the cheapest question; None when there is none."""
+        return min((quote.hold for quote in self._counts if quote.hold is not None), default=None)
 
     def total(self) -> Quote | None:
         """The sum of all quotes, or None when there is nothing to ask."""

@@ -27,6 +27,7 @@ from playground.store import (
     upkeep,
 )
 from playground.store.ledger import Ledger, steady_seconds
+    told,
 from playground.store.records import Finding, Page, Sort, Where, clean, microseconds
 from playground.values import GalleryItem, Photo
 
@@ -548,3 +549,13 @@ class Gallery:
         if self.read_only:
             msg = f"{self.why_read_only.rstrip('.')}; nothing was changed."
             raise GalleryProblem(msg)
+    def newest_of_run(self, run_id: str, *, limit: int = 24) -> list[told.Told]:
+        """The last captions that a run brought, the newest first."""
+        with self._database.read() as connection:
+            return told.newest(connection, run_id, limit)
+
+    def bill_of_run(self, run_id: str) -> told.RunBill:
+        """How many answers a run brought, and what they were quoted and billed."""
+        with self._database.read() as connection:
+            return told.bill(connection, run_id)
+
