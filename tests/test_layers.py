@@ -36,7 +36,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "keyring": ("provider",),
     "python_multipart": ("provider.offline",),
     "sqlalchemy": ("store",),
-    "sqlite3": ("store", "imports"),
+    "sqlite3": ("store", "publish", "imports"),
     "fsspec": ("store",),
     "pandas": ("store",),
     "pyarrow": ("exports",),

@@ -7,7 +7,7 @@ Headers are read here in plain Python; every decoder runs in a child with a memo
 (`worker`), because a hostile picture must not end a notebook's kernel.
 """
 
-from playground.photos.decode import SENT, prepare, thumbnail, unchanged
+from playground.photos.decode import SENT, Box, copies, prepare, thumbnail, unchanged
 from playground.photos.files import (
     MAX_FILE_BYTES,
     MAX_PIXELS,
@@ -26,6 +26,8 @@ __all__ = [
     "SENT",
     "WALL_SECONDS",
     "WORKERS",
+    "Box",
+    "copies",
     "measure",
     "measure_many",
     "prepare",

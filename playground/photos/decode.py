@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
@@ -97,3 +98,38 @@ def thumbnail(data: bytes | Path, *, edge_px: int = 512) -> tuple[bytes, Size]:
     request = {"op": "thumbnail", "max_pixels": files.MAX_PIXELS, "edge_px": edge_px}
     result, made = pool.shared.ask(name, request, data)
     return made, Size(int(result["width"]), int(result["height"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What a copy of a picture must fit into, in pixels, and how it is encoded (quality 1-100)."""
+
+    width_px: int
+    height_px: int
+    format: Literal["webp", "jpeg"]
+    quality: int
+
+
+def copies(
+    data: bytes, boxes: Sequence[Box], *, name: str = "the picture"
+) -> list[tuple[bytes, Size]]:
+    """Copies of a picture for strangers: nothing but pixels, encoded anew, in sRGB, upright.
+
+    Metadata, colour profiles, embedded thumbnails and whatever follows the picture in its file
+    cannot pass, because every byte is written from decoded pixels. Never scaled up.
+
+    Raises:
+        PhotoProblem: as `prepare`.
+    """
+    request = {
+        "op": "copies",
+        "max_pixels": files.MAX_PIXELS,
+        "boxes": [(box.width_px, box.height_px, box.format, box.quality) for box in boxes],
+    }
+    result, made = pool.shared.ask(name, request, data)
+    found, start = [], 0
+    for each in result["copies"]:
+        end = start + int(each["length"])
+        found.append((made[start:end], Size(int(each["width"]), int(each["height"]))))
+        start = end
+    return found
