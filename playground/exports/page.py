@@ -30,8 +30,8 @@ _STYLE = """
 body{margin:0 auto;max-width:90rem;padding:1.5rem clamp(.75rem,3vw,2.5rem);background:Canvas;
 color:CanvasText;font:1rem/1.5 system-ui,sans-serif}
 h1{font-size:1.5rem;line-height:1.2;margin:0}
-header p{margin:.25rem 0 1.5rem;color:var(--soft)}
-main{display:grid;gap:1.25rem;grid-template-columns:repeat(auto-fill,minmax(min(18rem,100%),1fr))}
+header{margin:0 0 1.25rem}footer{margin-top:1.5rem;color:var(--soft)}
+main{display:grid;gap:1.25rem;align-items:start;grid-template-columns:repeat(auto-fill,minmax(min(18rem,100%),1fr))}
 figure{margin:0;border:1px solid var(--line);border-radius:.5rem;overflow:hidden;
 background:var(--card);content-visibility:auto;contain-intrinsic-size:18rem 26rem;
 display:flex;flex-direction:column}
@@ -39,6 +39,7 @@ figure img{display:block;width:100%;height:auto;background:var(--line)}
 .gone{aspect-ratio:4/3;display:grid;place-items:center;color:var(--soft);background:var(--line)}
 figcaption{padding:.75rem .9rem;display:grid;gap:.5rem;overflow-wrap:anywhere}
 figcaption p{margin:0;white-space:pre-line}
+.prompt{color:var(--soft)}
 h2{font-size:1.05rem;line-height:1.3;margin:0}
 .sample{font-size:.75rem;border:1px solid var(--line);border-radius:1rem;padding:.05rem .5rem;
 color:var(--soft);width:fit-content}
@@ -132,6 +133,8 @@ def _figure(item: GalleryItem, small: bytes, groups: frozenset[str]) -> str:
         parts.append(f'<h2 dir="auto">{_text(item.title)}</h2>')
     if item.sample:
         parts.append('<span class="sample">sample</span>')
+    if "prompt" in groups and item.prompt:
+        parts.append(f'<p class="prompt" dir="auto">{_text(item.prompt)}</p>')
     caption = fields.caption_text(item) if "caption" in groups else ""
     if caption:
         parts.append(f'<p dir="auto">{_text(caption)}</p>')
@@ -150,7 +153,6 @@ def _figure(item: GalleryItem, small: bytes, groups: frozenset[str]) -> str:
 
 def _facts(item: GalleryItem, groups: frozenset[str]) -> Iterator[tuple[str, str]]:
     by_group: tuple[tuple[str, str, object], ...] = (
-        ("prompt", "Prompt", item.prompt),
         ("model", "Model", item.model),
         ("model", "Quality", item.quality),
         ("model", "Size", str(item.size) if item.kind != "photo" else ""),
