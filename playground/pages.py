@@ -27,6 +27,7 @@ def gallery(location: str | Path | None = None) -> GalleryView:
         location: the gallery's folder or URL; `PLAYGROUND_GALLERY` or ./gallery by default.
     """
     state = GalleryState(lambda: Gallery(location), provider=provider_name())
+    state.warm()
     return GalleryView(state)
 
 
@@ -60,6 +61,7 @@ def captions(location: str | Path | None = None, client: Client | None = None) -
         provider=provider,
         allow_urls=os.environ.get("PLAYGROUND_ALLOW_URLS", "").strip() == "1",
     )
+    state.warm()
     return CaptionsView(state)
 
 

@@ -37,6 +37,7 @@ START_SECONDS = 60
 STOP_SECONDS = 15
 # A kernel whose page was closed is not told so (voila#1458): it goes when it has been idle.
 IDLE_SECONDS = 300
+FILL_SECONDS = 2.5
 # Above the 10 MiB default, at which an upload is lost without a word.
 MESSAGE_BYTES = 100 * 1024 * 1024
 
@@ -52,6 +53,12 @@ kept = {name: value for name, value in os.environ.items() if not secret(name)}
 os.execve(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *sys.argv[1:]], kept)
 """
 
+# The front end's extensions that the pages need: the widgets, and Voilà's manager of them.
+_FRONT_END = [
+    "@jupyter-widgets/jupyterlab-manager",
+    "@voila-dashboards/widgets-manager8",
+    "anywidget",
+]
 _PACKAGE = Path(__file__).parent
 _HEADERS = {
     "Content-Security-Policy": (
@@ -137,11 +144,15 @@ def voila(
     *,
     pages: Pages = "gallery",
     environ: Mapping[str, str] = os.environ,
+    extra: Mapping[str, Mapping[str, Any]] | None = None,
+    preheat: bool = True,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A running server: the address of its gallery page with the token, and its process.
 
     Everything that belongs to it is gone afterwards: kernels, connection files, the private
-    folder. Arguments and errors as in `serve`.
+    folder. Arguments and errors as in `serve`; `extra` are notebooks by name that are served
+    beside the pages (measurements compare with them), `preheat` keeps a kernel for each page
+    waiting that ran it already.
     """
     chosen = _port(port, DEFAULT_PORT)
     token = secrets.token_urlsafe(24)
@@ -150,6 +161,8 @@ def voila(
         root = home / "page"
         root.mkdir()
         served = _copy_pages(root, pages)
+        for name, notebook in (extra or {}).items():
+            (root / f"{name}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
         _kernel_spec(home, "python3", ["-m", "ipykernel_launcher"])
         _kernel_spec(home, _KEYLESS, ["-c", _KEYLESS_START])
         config = {
@@ -172,10 +185,14 @@ def voila(
                 "template": "halfpenny",
                 "allow_template_override": "NO",
                 "file_allowlist": [],
-                "preheat_kernel": True,
+                "preheat_kernel": preheat,
                 "default_pool_size": 1,
                 "show_tracebacks": False,
+                # Others would only make the page wait (and run in it).
+                "extension_allowlist": _FRONT_END,
             },
+            # A new kernel is made ready only when the page that took the last one has loaded.
+            "VoilaKernelManager": {"fill_delay": FILL_SECONDS},
             "MappingKernelManager": {
                 "cull_idle_timeout": IDLE_SECONDS,
                 "cull_interval": 30,

@@ -452,6 +452,7 @@ def test_a_new_page_finds_the_pictures_of_the_old_one(state, gallery):
     with connect("offline") as client:
         another = PlaygroundState(lambda: gallery, lambda: client, provider="offline")
         another.open()
+        another.recall()
     assert [item.prompt for item in another.history.items] == ["a cat"]
 
 

@@ -153,6 +153,10 @@ class CaptionsState(PageState):
             for cell in list(self.cells.values()):
                 self.cell = replace(cell)
 
+    def _prepare(self) -> None:
+        tokens.count_text(self.options.prompt)
+        super()._prepare()
+
     def set(self, **changes: Any) -> None:
         """Change controls; the answer is `estimate` (and `view`). Half-typed is no error."""
         with self._guarded():

@@ -88,6 +88,23 @@ class PageState(HasTraits):
         self._lock = threading.RLock()
         self._opening = threading.RLock()
 
+    def warm(self) -> None:
+        """Do ahead what opening needs, for a kernel that waits for its page.
+
+        On a thread, and without a word: what fails now is said when the page is opened.
+        """
+        threading.Thread(target=self._warmed, name="halfpenny-warm", daemon=True).start()
+
+    def _warmed(self) -> None:
+        with suppress(Exception):
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """What `warm` does; the page's own tables come on top."""
+        with self._lock:
+            self._store.ledger.totals()
+            self.thumbnails(self._store.search("", limit=1).items)
+
     def annotate(self, item_id: str, version: int, changes: Mapping[str, Any]) -> None:
         """Write annotations (`ANNOTATIONS`); the answer is `saved`, or `trouble`.
 

@@ -155,15 +155,21 @@ class PlaygroundState(PageState):
 
     # ------------------------------------------------------------------ the form
 
-    def warm(self) -> None:
-        """Load vocabulary and size tables aside, for a kernel that waits for its page."""
-        self._executor.submit(quoting.panel, Form(prompt="warm"))
+    def _prepare(self) -> None:
+        """Vocabulary, size tables, and the gallery's first page."""
+        quoting.panel(Form(prompt="warm"))
+        with self._lock:
+            self._read_money()
+            self.thumbnails(self._newest())
 
     def open(self) -> None:
-        """Fill the page: for a page that was just displayed, or displayed again."""
+        """Fill the page: for a page that was just displayed, or displayed again.
+
+        The controls and the quote come first, the pictures with `recall`.
+        """
         with self._guarded():
             try:
-                self._refresh()
+                self._read_money()
             except PlaygroundError as problem:
                 self.head = Head(self._provider, shut=str(problem))
             self.choices = quoting.choices(self._form.model)
@@ -172,6 +178,17 @@ class PlaygroundState(PageState):
             for run in self._runs.values():
                 if run.state in {"waiting", "running"}:
                     self.run = run
+
+    def recall(self) -> None:
+        """The newest pictures of the gallery, and the one that was looked at last."""
+        with self._guarded():
+            if self.head is not None and self.head.shut:
+                return
+            items = self._newest()
+            self.history = History(items)
+            shown = self.shown.item.id if self.shown is not None else ""
+            if shown or items:
+                self._show(shown or items[0].id)
 
     def change(self, **fields: Any) -> None:
         """Some controls changed; the answer is `panel` (and `choices` for another model)."""
@@ -476,7 +493,12 @@ class PlaygroundState(PageState):
     # ------------------------------------------------------------------ what is behind it
 
     def _refresh(self) -> None:
-        """Read what the gallery has committed, and its newest pictures."""
+        """After a call: what it cost, and what came of it."""
+        self._read_money()
+        self.history = History(self._newest())
+
+    def _read_money(self) -> None:
+        """What the gallery has committed, and under which caps."""
         store = self._store
         totals, day = store.ledger.totals(), store.ledger.totals("day")
         limits = caps()
@@ -488,15 +510,18 @@ class PlaygroundState(PageState):
             cap=min(known, default=None),
         )
         self.head = Head(self._provider, totals)
+
+    def _newest(self) -> tuple[GalleryItem, ...]:
+        """The newest pictures that were made, the newest first."""
         newest = [
             item
             for kind in ("image", "edit")
-            for item in store.search(
+            for item in self._store.search(
                 "", where=Where(kind=cast("Any", kind)), sort="newest", limit=HISTORY
             ).items
         ]
         newest.sort(key=lambda item: item.created_at, reverse=True)
-        self.history = History(tuple(newest[:HISTORY]))
+        return tuple(newest[:HISTORY])
 
     def _panel(self) -> Panel:
         rates = None if self._client is None else self._client.rates

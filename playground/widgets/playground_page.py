@@ -96,10 +96,7 @@ class PlaygroundView(PageView):
         self._split = False
         self.page.open()
         self._send_form()
-        history = self.page.history
-        if history is not None and history.items:
-            shown = self.page.shown
-            self.page.select(shown.item.id if shown else history.items[0].id)
+        self.page.recall()
 
     def _set(self, message: Message) -> None:
         self._sequence = int(message.get("sequence", 0))
