@@ -94,17 +94,20 @@ class Batches:
     def __init__(self, client: Client, sdk: Callable[[], openai.OpenAI]) -> None:
         self._client, self._sdk = client, sdk
 
-    def upload(self, path: Path, scratch: Path) -> Uploaded | Failed | Unknown:
-        """Upload a JSONL file of requests under a neutral name. Costs nothing.
+    def upload(
+        self, path: Path, scratch: Path, *, name: str = "batch.jsonl"
+    ) -> Uploaded | Failed | Unknown:
+        """Upload a JSONL file of requests. Costs nothing.
 
         Args:
             scratch: a folder for the raw answer, which is removed when it was read.
+            name: the file's at the provider; one that says nothing.
         """
         with path.open("rb") as file:
             made = self._ask(
                 scratch,
                 lambda api: api.files.with_streaming_response.create,
-                {"file": ("batch.jsonl", file, "application/jsonl"), "purpose": "batch"},
+                {"file": (name, file, "application/jsonl"), "purpose": "batch"},
                 seconds=_UPLOAD_SECONDS,
             )
         if not isinstance(made, dict):
@@ -112,6 +115,16 @@ class Batches:
         if not isinstance(made.get("id"), str):
             return _odd("the upload", made)
         return Uploaded(made["id"], int(made.get("bytes") or 0))
+
+    def uploaded(self, name: str, scratch: Path) -> Uploaded | None:
+        """The newest uploaded file with this name, as far as the first pages of the list show."""
+        fields: dict[str, Any] = {"limit": _PAGE, "purpose": "batch", "order": "desc"}
+        page = self._ask(scratch, lambda api: api.files.with_streaming_response.list, fields)
+        data = page.get("data") if isinstance(page, dict) else None
+        for one in data if isinstance(data, list) else []:
+            if isinstance(one, dict) and one.get("filename") == name and _text(one.get("id")):
+                return Uploaded(one["id"], _count(one.get("bytes")) or 0)
+        return None
 
     def create(
         self, file_id: str, endpoint: str, mark: str, scratch: Path

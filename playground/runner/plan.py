@@ -291,9 +291,12 @@ class Plan:
         Raises:
             InvalidRequest: when there are none.
         """
+        return self.quote_of_rows(self.rows[index] for index in indexes)
+
+    def quote_of_rows(self, rows: Iterable[Row]) -> Quote:
+        """As `quote_of`, for the rows themselves."""
         counts: dict[Quote, int] = {}
-        for index in indexes:
-            row = self.rows[index]
+        for row in rows:
             quote = self._quotes[row.template, Size(row.width_px, row.height_px)]
             assert isinstance(quote, Quote)
             counts[quote] = counts.get(quote, 0) + 1

@@ -331,8 +331,14 @@ class BatchBook:
                 found |= {row.id: attempts.shown(row) for row in connection.execute(query)}
         return found
 
+    def open_lines(self, batch_id: str) -> dict[str, tuple[str, Decimal]]:
+        """Job key and held dollars of every line that is not accounted for, by its id."""
+        return {
+            row.id: (row.job_key, money.from_picousd(row.hold)) for row in self._open_rows(batch_id)
+        }
+
     def _open_rows(self, batch_id: str) -> Sequence[sa.Row[Any]]:
-        query = sa.select(_calls.c.id).where(
+        query = sa.select(_calls.c.id, _calls.c.job_key, _calls.c.hold).where(
             _calls.c.batch_id == batch_id, _calls.c.state.in_(("reserved", "sent"))
         )
         with self._database.read() as connection:

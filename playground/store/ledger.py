@@ -335,6 +335,10 @@ class Ledger:
 
     # -- looking -------------------------------------------------------------------------------
 
+    def now(self) -> dt.datetime:
+        """The time by this ledger's clock (UTC)."""
+        return self._clock()
+
     def totals(self, scope: Scope = "gallery", name: str | None = None) -> Totals:
         """What a budget has committed: the gallery's, a UTC day's (the current one), a run's."""
         with self._database.read() as connection:
