@@ -337,6 +337,7 @@ def test_pages_follow_each_other_without_gaps_in_every_order(
         "best": lambda at: (-(made[at].rating or 0), -at),
         "cheapest": lambda at: (made[at].billed, at),
         "dearest": lambda at: (-made[at].billed, -at),
+        "value": lambda at: (made[at].billed, at),
     }
     for sort in SORTS:
         for text, where in (("", Where()), ("fox", Where()), ("", Where(tag="even"))):

@@ -6,7 +6,8 @@ import datetime as dt
 import getpass
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import EllipsisType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -16,23 +17,28 @@ import sqlalchemy as sa
 from playground.errors import GalleryProblem, InvalidRequest
 from playground.size import Size
 from playground.store import (
+    cards,
     edits,
     facets,
     files,
     imported,
     items,
+    many,
     opening,
     results,
     schema,
+    told,
     upkeep,
 )
 from playground.store.ledger import Ledger, steady_seconds
-    told,
 from playground.store.records import Finding, Page, Sort, Where, clean, microseconds
 from playground.values import GalleryItem, Photo
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from playground.store.cards import Card
+    from playground.store.wall import Wall
 
 DEFAULT_FOLDER = "gallery"
 _ANYTHING = Where()
@@ -277,6 +283,32 @@ class Gallery:
                 connection, text=text, where=where, sort=sort, limit=limit, after=after, trash=trash
             )
 
+    @cached_property
+    def wall(self) -> Wall:
+        """Answers about all items at once, from memory: for pages that count, sort and jump."""
+        from playground.store.wall import Wall
+
+        return Wall(self._database)
+
+    def cards(self, seqs: Sequence[int]) -> list[Card]:
+        """What a wall shows of the items with these seqs (`Answer.seqs`), in their order."""
+        with self._database.read() as connection:
+            return cards.load(connection, seqs)
+
+    def has_original(self, sha256: str, format: str) -> bool:  # noqa: A002 - the field's word
+        """Whether an original's file is there; True where asking would take a network."""
+        if not isinstance(self._originals, files.FolderOriginals):
+            return True
+        return (self._originals.folder / files.name_of(sha256, format)).exists()
+
+    def set_tints(self, tints: Mapping[str, int]) -> None:
+        """Keep pictures' mean colours (0xRRGGBB) by their files' SHA-256."""
+        table = schema.items
+        update = sa.update(table).where(table.c.sha256 == sa.bindparam("of"))
+        rows = [{"of": sha256, "colour": tint} for sha256, tint in tints.items()]
+        values = update.values(tint=sa.bindparam("colour"))
+        self._database.write(lambda connection: connection.execute(values, rows))
+
     def each(
         self, text: str = "", *, where: Where = _ANYTHING, sort: Sort = "newest"
     ) -> Iterable[GalleryItem]:
@@ -425,6 +457,18 @@ class Gallery:
             loaded = items.load(connection, [seq for seq, _ in made])
         return [(item, new) for item, (_, new) in zip(loaded, made, strict=True)]
 
+    def add_many(self, batch: Sequence[imported.Imported]) -> list[str]:
+        """Make items of originals that are kept already (`store_file`), thousands at a time.
+
+        Unlike `take_in`, each gets an item of its own, also where its bytes are known: it is for
+        filling a gallery from records whose files were moved here before.
+
+        Returns:
+            Their ids.
+        """
+        now_us = microseconds(self._clock())
+        return self._database.write(lambda connection: many.put(connection, batch, now_us))
+
     def add_words(self, item_id: str, words: Sequence[imported.Words]) -> int:
         """Add captions from elsewhere that the item lacks; how many were new."""
         now_us = microseconds(self._clock())
@@ -527,6 +571,16 @@ class Gallery:
         """Those of the jobs that were billed and answered."""
         return self.ledger.answered(job_keys)
 
+    def newest_of_run(self, run_id: str, *, limit: int = 24) -> list[told.Told]:
+        """The last captions that a run brought, the newest first."""
+        with self._database.read() as connection:
+            return told.newest(connection, run_id, limit)
+
+    def bill_of_run(self, run_id: str) -> told.RunBill:
+        """How many answers a run brought, and what they were quoted and billed."""
+        with self._database.read() as connection:
+            return told.bill(connection, run_id)
+
     def spend(self, by: str = "day") -> list[dict[str, Any]]:
         """Money by `day`, `model`, `tier` or `run`: settled, held and quoted dollars."""
         return self.ledger.spend(by)
@@ -549,13 +603,3 @@ class Gallery:
         if self.read_only:
             msg = f"{self.why_read_only.rstrip('.')}; nothing was changed."
             raise GalleryProblem(msg)
-    def newest_of_run(self, run_id: str, *, limit: int = 24) -> list[told.Told]:
-        """The last captions that a run brought, the newest first."""
-        with self._database.read() as connection:
-            return told.newest(connection, run_id, limit)
-
-    def bill_of_run(self, run_id: str) -> told.RunBill:
-        """How many answers a run brought, and what they were quoted and billed."""
-        with self._database.read() as connection:
-            return told.bill(connection, run_id)
-

@@ -7,21 +7,21 @@ those keys (and once the total). Pages are keyed by what they are sorted by, nev
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import hashlib
 import json
 import secrets
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 
 from playground import money
 from playground.errors import GalleryProblem, InvalidRequest
 from playground.size import Size
-from playground.store import schema, search
-from playground.store.records import SORTS, Page, Sort, Where, known_moment, microseconds, moment
+from playground.store import question, schema, search
+from playground.store.records import SORTS, Page, Sort, Where, known_moment, moment
+from playground.store.selection import Selection
 from playground.values import Caption, GalleryItem, Usage
 
 MAX_PAGE = 1000
@@ -201,7 +201,7 @@ def page(
     if not 1 <= limit <= MAX_PAGE:
         msg = f"a page has 1 to {MAX_PAGE} items, not {limit}"
         raise InvalidRequest(msg)
-    query = _Query(connection, text, where, trash)
+    query = Selection(connection, question.read(text, where, trash=trash))
     mark = hashlib.sha256(repr((text, where, sort, trash)).encode("utf-8", "replace")).hexdigest()
     key, total = _read_cursor(after, mark[:12]) if after else (None, query.total())
     rows = query.keys(sort, limit + 1, key)
@@ -227,100 +227,6 @@ def _read_cursor(after: str, mark: str) -> tuple[list[int], int]:
         pass
     msg = "that place in the list belongs to another search; start again from the first page"
     raise InvalidRequest(msg)
-
-
-class _Query:
-    """The conditions of one search, ready to be counted or paged."""
-
-    def __init__(self, connection: sa.Connection, text: str, where: Where, trash: bool) -> None:
-        self._connection = connection
-        self._found = search.find(text, connection.dialect.name)
-        self._source, self._seq = self._found.source, self._found.seq
-        self._facets = self._conditions(where)
-        deleted = _items.c.deleted_at_us
-        self._trash = trash
-        self._alive = deleted.is_not(None) if trash else deleted.is_(None)
-
-    def _conditions(self, where: Where) -> list[sa.ColumnElement[bool]]:
-        conditions: list[sa.ColumnElement[bool]] = []
-        links = [(schema.item_tags, schema.item_tags.c.tag, tag) for tag in where.tags]
-        if where.model is not None:
-            links.append((schema.item_models, schema.item_models.c.model, where.model))
-        for table, column, value in links:
-            if self._source is _items:
-                # The first link leads: its key holds the items of a tag in order of arrival.
-                self._source = sa.join(table, _items, _items.c.seq == table.c.item_seq)
-                self._seq = table.c.item_seq
-                conditions.append(column == value)
-            else:
-                other = table.alias()
-                name = other.c[column.name]
-                linked = sa.and_(name == value, other.c.item_seq == _items.c.seq)
-                conditions.append(sa.exists(sa.select(1).select_from(other).where(linked)))
-        if where.kind is not None:
-            conditions.append(_items.c.kind == where.kind)
-        if where.rating:
-            conditions.append(_items.c.rating >= where.rating)
-        if where.collection is not None:
-            conditions.append(_items.c.collection == where.collection)
-            if where.collection:
-                # Said again in the words of the partial index, so that it can be used.
-                conditions.append(sa.text("items.collection <> ''"))  # type: ignore[arg-type]
-        if where.since is not None:
-            conditions.append(_items.c.created_at_us >= _first_moment(where.since))
-        if where.max_dollars is not None:
-            most = money.ceil_picousd(where.max_dollars)
-            conditions.append(_items.c.total_cost <= most)
-        return conditions
-
-    def _where(self) -> list[sa.ColumnElement[bool]]:
-        matched = [] if self._found.condition is None else [self._found.condition]
-        return [*matched, *self._facets, self._alive]
-
-    def total(self) -> int:
-        """How many items match."""
-        if not self._facets and not self._trash:
-            # Without facets the trash is subtracted, so that no live item is looked at.
-            matched = [] if self._found.condition is None else [self._found.condition]
-            source: sa.FromClause = self._source
-            if isinstance(source, sa.Join):
-                source = source.left
-            everything = self._count(source, matched)
-            in_trash = _items.c.deleted_at_us.is_not(None)
-            if not everything or not self._count(_items, [in_trash]):
-                return everything
-            return everything - self._count(self._source, [*matched, in_trash])
-        return self._count(self._source, self._where())
-
-    def _count(self, source: sa.FromClause, where: list[sa.ColumnElement[bool]]) -> int:
-        query = sa.select(sa.func.count()).select_from(source).where(*where)
-        return int(self._connection.execute(query).scalar_one())
-
-    def keys(self, sort: Sort, limit: int, after: list[int] | None) -> Sequence[sa.Row[Any]]:
-        """The sort keys of the items after a key; the last column is the seq."""
-        first = {
-            "best": [_items.c.rating],
-            "cheapest": [_items.c.total_cost],
-            "dearest": [_items.c.total_cost],
-        }.get(sort, [])
-        columns = [*first, self._seq]
-        upwards = sort in {"oldest", "cheapest"}
-        query = sa.select(*columns).select_from(self._source).where(*self._where())
-        if after is not None:
-            if len(after) != len(columns):
-                msg = "that place in the list belongs to another search; start again"
-                raise InvalidRequest(msg)
-            here: Any = sa.tuple_(*columns) if first else self._seq
-            there: Any = sa.tuple_(*map(sa.literal, after)) if first else after[0]
-            query = query.where(here > there if upwards else here < there)
-        order = [column.asc() if upwards else column.desc() for column in columns]
-        return self._connection.execute(query.order_by(*order).limit(limit)).all()
-
-
-def _first_moment(since: Any) -> int:
-    if not isinstance(since, dt.datetime):
-        since = dt.datetime.combine(since, dt.time(), dt.UTC)
-    return microseconds(cast("dt.datetime", since))
 
 
 def texts(item: GalleryItem) -> dict[str, str]:

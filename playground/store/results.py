@@ -90,11 +90,16 @@ def put_item(
 ) -> tuple[str, bool]:
     """Insert one item with its links and index its texts; its id, and whether it is new.
 
-    `values` are columns of `items`; `provider` is whose model made it. When another item already holds this (job key, slot), the
-    answer of the same attempt is left as it is; a second paid answer is kept beside the first,
-    without a job key, so that a job has one result and nothing paid for is lost.
+    `values` are columns of `items`; `provider` is whose model made it. When another item already
+    holds this (job key, slot), the answer of the same attempt is left as it is; a second paid
+    answer is kept beside the first, without a job key, so that a job has one result and nothing
+    paid for is lost.
     """
     row = {**values, "id": items.new_id()}
+    if "width_px" not in row:
+        of_file = sa.select(schema.files.c.width_px, schema.files.c.height_px)
+        size = connection.execute(of_file.where(schema.files.c.sha256 == row["sha256"])).one()
+        row |= {"width_px": size.width_px, "height_px": size.height_px}
     seq = connection.execute(_NEW_ITEMS[connection.dialect.name], row).scalar_one_or_none()
     if seq is None and values.get("job_key") is not None:
         table = schema.items
@@ -121,7 +126,7 @@ def put_item(
     return str(row["id"]), True
 
 
-def link_model(connection: sa.Connection, seq: int, model: str, provider: str) -> None:
+def link_model(connection: sa.Connection, seq: int, model: str, provider: str = "") -> None:
     """Note that a model of a provider made or captioned an item (the facets of these names)."""
     values = {"model": model, "item_seq": seq, "provider": provider}
     connection.execute(insert_new(schema.item_models, connection), values)

@@ -92,9 +92,8 @@ def parse(text: str) -> tuple[Term, ...]:
     return tuple(terms)
 
 
-def find(text: str, dialect: str) -> Found:
-    """How to find the items that a text asks for; all of them when it holds no word."""
-    terms = parse(text)
+def find(terms: tuple[Term, ...], dialect: str) -> Found:
+    """How to find the items that hold the terms; all of them when there are none."""
     seq: sa.ColumnElement[int] = schema.items.c.seq
     if not terms:
         return Found(schema.items, seq, None)
@@ -122,6 +121,11 @@ def _fts_term(term: Term) -> str:
 
 
 def _vector_condition(terms: tuple[Term, ...]) -> sa.ColumnElement[bool]:
+    rows = sa.select(_vector.c.item_seq).where(_vector_match(terms))
+    return schema.items.c.seq.in_(rows)
+
+
+def _vector_match(terms: tuple[Term, ...]) -> sa.ColumnElement[bool]:
     query: sa.ColumnElement[Any] | None = None
     for term in terms:
         # Folded words are letters and digits only: quoted, they leave no syntax to break.
@@ -133,8 +137,35 @@ def _vector_condition(terms: tuple[Term, ...]) -> sa.ColumnElement[bool]:
         phrase = " <-> ".join(parts)
         one = sa.func.to_tsquery("simple", phrase if term.wanted else f"!({phrase})")
         query = one if query is None else query.op("&&")(one)
-    rows = sa.select(_vector.c.item_seq).where(_vector.c.words.op("@@")(query))
-    return schema.items.c.seq.in_(rows)
+    return _vector.c.words.op("@@")(query)
+
+
+def expression(terms: tuple[Term, ...]) -> str:
+    """Terms of one sort (all wanted, or all not) as FTS5 takes them: all of them, or any."""
+    return (" AND " if terms[0].wanted else " OR ").join(_fts_term(term) for term in terms)
+
+
+def hits(terms: tuple[Term, ...], dialect: str, *, newest: bool = False) -> sa.Select[Any]:
+    """The seqs of the items that hold the terms, from the index alone.
+
+    Terms that are all unwanted ask for the items that hold any of them. `newest` puts the latest
+    first, which costs nothing.
+    """
+    if dialect == "sqlite":
+        wanted = tuple(term for term in terms if term.wanted)
+        unwanted = tuple(term for term in terms if not term.wanted)
+        matched = expression(wanted or unwanted)
+        if wanted and unwanted:
+            matched = f"({matched}) NOT ({expression(unwanted)})"
+        query = sa.select(_fts.c.rowid).where(_match(matched))
+        return query.order_by(_fts.c.rowid.desc()) if newest else query
+    if not any(term.wanted for term in terms):
+        flipped = [Term(term.text, term.prefix) for term in terms]
+        found = sa.or_(*(_vector_match((term,)) for term in flipped))
+        query = sa.select(_vector.c.item_seq).where(found)
+    else:
+        query = sa.select(_vector.c.item_seq).where(_vector_match(terms))
+    return query.order_by(_vector.c.item_seq.desc()) if newest else query
 
 
 def put(

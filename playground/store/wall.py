@@ -1,0 +1,353 @@
+"""A wall of pictures: a question's answer as a whole, however many pictures it has.
+
+`first` gives the newest pictures of an answer at once, `answer` everything about it: how many,
+what they cost, what they can be narrowed by, the shape of every picture, and any stretch of them
+in order. Both may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from playground import money
+from playground.store import columns, search
+from playground.store.columns import Array, Columns
+from playground.store.database import Database
+from playground.store.question import Condition, Question, quoted
+from playground.store.records import KINDS, Sort
+from playground.store.selection import NO_VALUE, Selection
+
+MAX_LISTED = 200
+"""Values of one facet that are listed, the most used first; the search finds the others."""
+
+_KEPT_HITS = 12
+# The first page reads so many hits of the index (about 0.5 microseconds each), fewer where the
+# conditions leave less than one item in fifty; then it looks at items one by one (20 each).
+_LOOKED_AT = 20_000
+_TRIED = 2_000
+_SPARSE = 50
+_WALKED, _STEP, _NEAR = 1200, 300, 20
+SIZE_CLASSES = (
+    ("under 0.5 MP", "size:<0.5mp"),
+    ("0.5 to 1 MP", "size:0.5..1mp"),
+    ("1 to 2 MP", "size:1..2mp"),
+    ("2 to 4 MP", "size:2..4mp"),
+    ("4 MP and more", "size:>=4mp"),
+)
+_SIZE_ENDS = (500_000, 1_000_000, 2_000_000, 4_000_000)
+COST_BANDS = (
+    ("nothing billed", "cost:0"),
+    ("under $0.001", "cost:>0 cost:<0.001"),
+    ("$0.001 to $0.005", "cost:0.001..0.005"),
+    ("$0.005 to $0.02", "cost:0.005..0.02"),
+    ("$0.02 to $0.1", "cost:0.02..0.1"),
+    ("$0.1 and more", "cost:>=0.1"),
+)
+_COST_ENDS = tuple(int(Decimal(end) * 10**12) for end in ("0.001", "0.005", "0.02", "0.1"))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A value to narrow by: its words, how many pictures have it, what to type for it."""
+
+    label: str
+    count: int
+    token: str
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Everything that answers a question: `order` holds the positions of the pictures."""
+
+    question: Question
+    sort: Sort
+    columns: Columns = field(repr=False)
+    order: Array = field(repr=False)
+
+    @property
+    def total(self) -> int:
+        """How many pictures there are."""
+        return len(self.order)
+
+    @cached_property
+    def dollars(self) -> Decimal:
+        """What they were billed, captions included."""
+        return money.from_picousd(int(self.columns.cost[self.order].sum()))
+
+    @cached_property
+    def all_samples(self) -> bool:
+        """Whether nothing of that was real money."""
+        return bool(self.columns.state("sample")[self.order].all())
+
+    def seqs(self, start: int, count: int) -> list[int]:
+        """The pictures from `start` on."""
+        return list(map(int, self.columns.seq[self.order[max(0, start) : max(0, start) + count]]))
+
+    def every(self) -> list[int]:
+        """All of them."""
+        return list(map(int, self.columns.seq[self.order]))
+
+    def place(self, seq: int) -> int | None:
+        """Where a picture stands in the order."""
+        at = self.columns.positions(np.array([seq]))
+        found = np.flatnonzero(self.order == at[0]) if len(at) else at
+        return int(found[0]) if len(found) else None
+
+    def shapes(self) -> tuple[bytes, bytes]:
+        """Of every picture in order: its width to height, and its mean colour.
+
+        The first is a byte: 64 steps to each doubling around 128, which stands for a square. The
+        second is two bytes, RGB 565, little-endian; 0 stands for a colour that is not known.
+        """
+        size = self.columns.size[self.order]
+        width, height = np.maximum(size // 1_000_000, 1), np.maximum(size % 1_000_000, 1)
+        ratio = np.log2(width / height) * 64 + 128
+        tint = self.columns.tint[self.order]
+        short = ((tint >> 8) & 0xF800) | ((tint >> 5) & 0x07E0) | ((tint >> 3) & 0x001F)
+        short = np.where(tint < 0, 0, np.maximum(short, 1))
+        return (
+            np.clip(np.rint(ratio), 0, 255).astype(np.uint8).tobytes(),
+            short.astype("<u2").tobytes(),
+        )
+
+    @cached_property
+    def facets(self) -> dict[str, list[Choice]]:
+        """What the pictures can be narrowed by, with how many would stay."""
+        known, chosen = self.columns, np.zeros(len(self.columns), bool)
+        chosen[self.order] = True
+        kinds = np.bincount(known.kind[self.order], minlength=len(KINDS))
+        stars = np.bincount(known.rating[self.order], minlength=6)
+        pixels = np.searchsorted(_SIZE_ENDS, known.pixels[self.order], side="right")
+        cost = known.cost[self.order]
+        bands = np.where(cost == 0, 0, np.searchsorted(_COST_ENDS, cost, side="right") + 1)
+        found = {
+            "kind": [
+                Choice(kind, int(count), f"kind:{kind}")
+                for kind, count in zip(KINDS, kinds, strict=True)
+                if count
+            ],
+            "model": self._names("model", known.models.counts(chosen), "="),
+            "quality": self._coded("quality", known.quality, known.qualities),
+            "size": _classes(SIZE_CLASSES, pixels),
+            "rating": [
+                Choice(str(least), int(stars[least:].sum()), f"rating:>={least}")
+                for least in range(5, 0, -1)
+                if stars[least:].sum()
+            ],
+            "tag": self._names("tag", known.tags.counts(chosen)),
+            "collection": self._coded("collection", known.collection, known.collections),
+            "cost": _classes(COST_BANDS, bands),
+            "date": self._months(),
+            "provider": self._names("provider", known.providers.counts(chosen), "="),
+        }
+        drafts = int(known.unreviewed[self.order].sum())
+        found["unreviewed"] = [Choice("unreviewed", drafts, "is:unreviewed")] if drafts else []
+        return found
+
+    def _names(self, name: str, counts: list[tuple[str, int]], sign: str = "") -> list[Choice]:
+        return [
+            Choice(value, count, f"{name}:{sign}{quoted(value)}")
+            for value, count in counts[:MAX_LISTED]
+            if value
+        ]
+
+    def _coded(self, name: str, codes: Array, names: tuple[str, ...]) -> list[Choice]:
+        numbers = np.bincount(codes[self.order], minlength=len(names))
+        pairs = [(value, int(n)) for value, n in zip(names, numbers, strict=True) if n]
+        return self._names(name, sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+    def _months(self) -> list[Choice]:
+        if not len(self.order):
+            return []
+        moments = self.columns.created[self.order].astype("datetime64[us]")
+        months = moments.astype("datetime64[M]").astype(np.int64)
+        first = int(months.min())
+        numbers = np.bincount(months - first)
+        names = [(str(np.datetime64(first + at, "M")), int(n)) for at, n in enumerate(numbers) if n]
+        return [Choice(name, n, f"date:{name}") for name, n in reversed(names)][:MAX_LISTED]
+
+
+def _classes(known: tuple[tuple[str, str], ...], codes: Array) -> list[Choice]:
+    numbers = np.bincount(codes, minlength=len(known))
+    return [
+        Choice(label, int(n), token) for (label, token), n in zip(known, numbers, strict=True) if n
+    ]
+
+
+class Wall:
+    """The answers of one gallery; what was read and found is kept until the gallery changes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._columns: Columns | None = None
+        self._hits: OrderedDict[Any, Array] = OrderedDict()
+        self._marks: columns.Marks | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the columns were read: from then on answers are quick."""
+        return self._columns is not None
+
+    def first(self, question: Question, sort: Sort, count: int) -> list[int]:
+        """The seqs of the first pictures of an answer, sooner than the whole of it."""
+        known = self._columns
+        if known is None:
+            with self._database.read() as connection:
+                keys = Selection(connection, question).keys(sort, count, None)
+                return [int(row[-1]) for row in keys]
+        if sort == "newest" and question.terms and question.terms not in self._hits:
+            found = self._newest(self._fresh(), question, count)
+            if found is not None:
+                return found
+        return self.answer(question, sort).seqs(0, count)
+
+    def _newest(self, known: Columns, question: Question, count: int) -> list[int] | None:
+        """The newest hits that meet the conditions, unless too many must be looked at."""
+        fits = _fitting(known, question)
+        if not any(term.wanted for term in question.terms):
+            return self._walk(known, question, fits, count, hit=False)
+        found: list[int] = []
+        query = search.hits(question.terms, self._database.dialect, newest=True)
+        if self._database.dialect != "sqlite":
+            query = query.limit(_LOOKED_AT)
+        looked, dense = 0, int(fits.sum()) * _SPARSE > len(known)
+        with self._database.read() as connection:
+            cursor: Any = connection.execute(query).cursor
+            while looked < (_LOOKED_AT if dense else _TRIED):
+                rows = cursor.fetchmany(max(200, count))
+                if not rows:
+                    return found
+                looked += len(rows)
+                at = known.positions(np.fromiter((row[0] for row in rows), np.int64, len(rows)))
+                found += map(int, known.seq[at[fits[at]]])
+                if len(found) >= count:
+                    return found[:count]
+        return None if dense else self._walk(known, question, fits, count, hit=True)
+
+    def _walk(
+        self, known: Columns, question: Question, fits: Array, count: int, *, hit: bool
+    ) -> list[int] | None:
+        """Look at the newest items that meet the conditions, whether the words hit them (or not).
+
+        The other way round than reading the hits: for conditions that few items meet.
+        """
+        candidates = known.seq[np.flatnonzero(fits)[::-1][: _WALKED + 1]]
+        query = search.hits(question.terms, self._database.dialect)
+        (column,) = query.selected_columns
+        found: list[int] = []
+        with self._database.read() as connection:
+            for at in range(0, min(len(candidates), _WALKED), _STEP):
+                some = candidates[at : at + _STEP].tolist()
+                near = some[0] - some[-1] < _NEAR * len(some)
+                which = column.between(some[-1], some[0]) if near else column.in_(some)
+                hits = set(connection.execute(query.where(which)).scalars())
+                found += [seq for seq in some if (seq in hits) is hit]
+                if len(found) >= count:
+                    return found[:count]
+        return found if len(candidates) <= _WALKED else None
+
+    def answer(self, question: Question, sort: Sort) -> Answer:
+        """The whole answer."""
+        known = self._fresh()
+        fits = _fitting(known, question)
+        if question.terms:
+            wanted = any(term.wanted for term in question.terms)
+            at = self._found(known, question)
+            if wanted:
+                hit = np.zeros(len(known), bool)
+                hit[at] = True
+                fits &= hit
+            else:
+                fits[at] = False
+        return Answer(question, sort, known, _ordered(known, fits, sort))
+
+    def _fresh(self) -> Columns:
+        with self._lock:
+            known = self._columns
+            known = (
+                columns.read(self._database)
+                if known is None
+                else columns.refresh(self._database, known)
+            )
+            if known is not self._columns:
+                self._columns = known
+                self._hits.clear()
+            return known
+
+    def _found(self, known: Columns, question: Question) -> Array:
+        """The positions of the items that the words hit; for unwanted words alone, of these."""
+        key = question.terms
+        with self._lock:
+            if known is self._columns and key in self._hits:
+                self._hits.move_to_end(key)
+                return self._hits[key]
+        with self._database.read() as connection:
+            query = search.hits(key, self._database.dialect)
+            rows = query.subquery()
+            (seqs,) = columns.ints(connection, rows, tuple(rows.c))
+        at = known.positions(seqs)
+        with self._lock:
+            if known is self._columns:
+                self._hits[key] = at
+                while len(self._hits) > _KEPT_HITS:
+                    self._hits.popitem(last=False)
+        return at
+
+
+def _fitting(known: Columns, question: Question) -> Array:
+    """The items that meet all conditions, as a mask of one's own."""
+    fits = known.deleted if question.trash else ~known.deleted
+    for condition in question.conditions:
+        mask = _mask(known, condition)
+        fits &= mask if condition.wanted else ~mask
+    return fits
+
+
+def _mask(known: Columns, condition: Condition) -> Array:
+    ranges = {"rating": "rating", "cost": "cost", "created": "created", "pixels": "pixels"}
+    if condition.name in ranges:
+        column = getattr(known, ranges[condition.name])
+        found = column >= condition.low
+        if condition.high < 2**62:
+            found &= column <= condition.high
+        return np.asarray(found)
+    value = condition.values[0]
+    if condition.name == "is":
+        return known.state(value)
+    if condition.name == "kind":
+        return np.asarray(known.kind == KINDS.index(value))
+    if condition.name in {"quality", "collection"}:
+        names = known.qualities if condition.name == "quality" else known.collections
+        code = names.index(value) if value in names else -1
+        return np.asarray(getattr(known, condition.name) == code)
+    links = {"tag": known.tags, "model": known.models, "provider": known.providers}
+    part = value.casefold()
+    if condition.part:
+        return links[condition.name].mask(len(known), lambda name: part in name.casefold())
+    return links[condition.name].mask(len(known), lambda name: name == value)
+
+
+def _ordered(known: Columns, fits: Array, sort: Sort) -> Array:
+    """The positions of a mask in the order that was asked for; ties by arrival."""
+    at = np.flatnonzero(fits).astype(np.int32)
+    if sort == "oldest":
+        return at
+    if sort == "newest":
+        return at[::-1]
+    if sort == "best":
+        return at[np.argsort(known.rating[at].astype(np.uint8), kind="stable")][::-1]
+    if sort == "value":
+        pixels, cost = known.pixels[at], known.cost[at]
+        priced = (cost > 0) & (pixels > 0)
+        per = np.where(priced, cost // np.maximum(pixels, 1), NO_VALUE)
+        return at[np.argsort(per, kind="stable")]
+    upwards = at[np.argsort(known.cost[at], kind="stable")]
+    return upwards if sort == "cheapest" else upwards[::-1]
