@@ -8,7 +8,7 @@ not.
     pages    notebooks                          key
     gallery  the gallery                        neither the server nor a kernel has one
     all      the gallery and the pages that     the server and the kernels of those pages; the
-             spend (playground, captions)       gallery's kernel drops it before it starts
+             spend (playground, captions, …)    gallery's kernel drops it before it starts
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ MESSAGE_BYTES = 100 * 1024 * 1024
 
 Pages = Literal["gallery", "all"]
 # The pages in the order of their bar; a notebook that is none of them is not served.
-_PAGES = ("gallery", "1_playground", "2_captions")
-# The kernel of the gallery page, which never spends: it starts by dropping every key.
+_PAGES = ("gallery", "1_playground", "2_captions", "3_archive", "4_pricing_lab")
+# Pages that never spend: their kernel starts by dropping every key.
+_NEVER_SPEND = {"gallery", "4_pricing_lab"}
 _KEYLESS = "halfpenny-keyless"
 _KEYLESS_START = """
 import os, sys
@@ -287,14 +288,14 @@ def _absolute(location: str | Path) -> str:
 
 
 def _copy_pages(root: Path, pages: Pages) -> list[str]:
-    """The notebooks that are served, the gallery's with the kernel that has no key."""
+    """The notebooks that are served; those that never spend with the kernel that has no key."""
     served = []
     for name in _PAGES if pages == "all" else ("gallery",):
         source = notebooks_folder() / f"{name}.ipynb"
         if not source.is_file():
             continue
         notebook = json.loads(source.read_text(encoding="utf-8"))
-        if name == "gallery":
+        if name in _NEVER_SPEND:
             notebook["metadata"]["kernelspec"]["name"] = _KEYLESS
         (root / source.name).write_text(json.dumps(notebook), encoding="utf-8")
         served.append(name)

@@ -17,7 +17,13 @@ _HERE = Path(__file__).parent
 Message = dict[str, Any]
 Answer = Callable[[Message], None]
 
-PAGES = {"gallery": "Gallery", "1_playground": "Playground", "2_captions": "Captions"}
+PAGES = {
+    "gallery": "Gallery",
+    "1_playground": "Playground",
+    "2_captions": "Captions",
+    "3_archive": "Archive",
+    "4_pricing_lab": "Pricing lab",
+}
 """The notebooks that are pages, in the order of the bar, with their names."""
 
 PAGES_VARIABLE = "PLAYGROUND_PAGES"
@@ -34,14 +40,14 @@ def neighbours(here: str) -> list[Message]:
     ]
 
 
-def script(name: str) -> str:
-    """The page's JavaScript: the shared script and its own as one module."""
-    return _read("base.js") + "\n" + _read(name)
+def script(*names: str) -> str:
+    """The page's JavaScript: the shared script and its own, in order, as one module."""
+    return "\n".join(_read(name) for name in ("base.js", *names))
 
 
-def style(name: str) -> str:
-    """The page's style sheet, after the shared one."""
-    return _read("base.css") + "\n" + _read(name)
+def style(*names: str) -> str:
+    """The page's style sheet: the shared one and its own, in order."""
+    return "\n".join(_read(name) for name in ("base.css", *names))
 
 
 def _read(name: str) -> str:
