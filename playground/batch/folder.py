@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TIER_OF_VIA = "batch"
 _NOTHING = Standing()
+_SHOW_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +102,17 @@ def in_batches(
         wait=wait,
         max_lines=max_lines,
         max_bytes=max_bytes,
-        on_change=lambda: on_progress(summary()) if on_progress is not None else None,
+        on_change=lambda: show(),
     )
     interrupted = False
+    shown_at = float("-inf")
+
+    def show() -> None:
+        """Some times a second: what is shown is counted in the ledger."""
+        nonlocal shown_at
+        if on_progress is not None and clock() - shown_at >= _SHOW_SECONDS:
+            on_progress(summary())
+            shown_at = clock()
 
     def summary() -> BatchSummary:
         standing = run.status()

@@ -16,7 +16,10 @@ from playground.cli.quotes import caption_request
 from playground.errors import PhotoProblem
 
 if TYPE_CHECKING:
+    from playground.batch.folder import BatchSummary
+    from playground.provider.client import Client
     from playground.runner import Archive, Forecast, Summary
+    from playground.store import Gallery
 
 # What a terminal shows of a long list; `--json` has all of it.
 _SHOWN = 20
@@ -37,6 +40,17 @@ _SHOWN = 20
     help="Ask about N photos drawn at random, and forecast the cost of all.",
 )
 @click.option("--dry-run", is_flag=True, help="Plan and quote; send nothing.")
+@click.option(
+    "--via",
+    type=click.Choice(("live", "batch")),
+    help="batch: half the price, answered within a day; it goes on without this program.",
+)
+@click.option(
+    "--wait/--no-wait",
+    "wait_for_all",
+    default=True,
+    help="With --via batch: stay until all is answered, or come back with the same command.",
+)
 @options.spend_options
 def caption(
     paths: tuple[str, ...],
@@ -46,6 +60,8 @@ def caption(
     limit: int | None,
     pilot: int | None,
     dry_run: bool,
+    via: str | None,
+    wait_for_all: bool,
     provider: str | None,
     base_url: str | None,
     gallery_place: str,
@@ -62,6 +78,8 @@ def caption(
     if pilot is not None and dry_run:
         msg = "--pilot asks about photos and --dry-run sends nothing; give one of them"
         raise click.UsageError(msg)
+    if _in_batches(via, pilot, fields):
+        fields["tier"] = via = "batch"
     # Checked here, so that a bad flag is refused before a gallery is made.
     request = caption_request(schema_file, **fields)
     rates = options.rates_of(price_text)
@@ -94,6 +112,12 @@ def caption(
             summary = archive.planned()
             _nothing_to_do(paths, summary)
             total = archive.quote
+            if via == "batch" and not dry_run:
+                return _batched(
+                    gallery, client, archive, as_json=as_json, block=block,
+                    budget=budget, cap=cap, confirm=spend.consent(yes), rates=rates,
+                    wait_for_all=wait_for_all,
+                )  # fmt: skip
             if total is not None and not as_json:
                 spend.show_quote(total)
             if total is not None and not dry_run:
@@ -125,6 +149,76 @@ def caption(
     if summary.interrupted:
         return 130
     return 1 if summary.stopped or summary.failed or summary.unknown or summary.errors else 0
+
+
+def _in_batches(via: str | None, pilot: int | None, fields: dict[str, Any]) -> bool:
+    """Whether it goes to the Batch endpoint; refuses flags that contradict each other."""
+    tier = fields["tier"]
+    if via == "live" and tier == "batch":
+        msg = "--tier batch goes with --via batch"
+        raise click.UsageError(msg)
+    if via != "batch" and tier != "batch":
+        return False
+    if tier not in {"standard", "batch"}:
+        msg = f"--via batch has the tier batch, not {tier}"
+        raise click.UsageError(msg)
+    if pilot is not None:
+        msg = "a pilot asks live: run it with --pilot first, then the rest with --via batch"
+        raise click.UsageError(msg)
+    return True
+
+
+def _batched(
+    gallery: Gallery,
+    client: Client,
+    archive: Archive,
+    *,
+    as_json: bool,
+    block: Block | None,
+    **options_: Any,
+) -> int:
+    from playground.batch.folder import how_to_come_back, in_batches
+
+    def shown(now: BatchSummary) -> None:
+        if block is not None:
+            block.show(lambda: _batch_lines(now))
+
+    summary = in_batches(
+        gallery,
+        client,
+        archive,
+        on_quote=None if as_json else spend.show_quote,
+        on_progress=shown,
+        **options_,
+    )
+    if block is not None:
+        block.clear()
+    back = how_to_come_back(summary)
+    if as_json:
+        options.print_json(summary.to_dict() | _plan_json(archive))
+    else:
+        _show_summary(summary)
+        if back:
+            click.echo(back)
+        for note in summary.notes:
+            click.echo(render.printable(note), err=True)
+        _show_problems(summary)
+    if summary.interrupted:
+        return 130
+    return 1 if summary.stopped or summary.failed or summary.unknown or summary.errors else 0
+
+
+def _batch_lines(now: BatchSummary) -> list[str]:
+    lines = [f"{now.captioned:,} captioned, {money.short(now.settled_dollars)} billed"]
+    if now.waiting:
+        held = money.short(now.standing.held)
+        lines.append(f"{now.standing}; up to {held} held. Ctrl-C leaves them running")
+    lines += [
+        f"  {batch.remote_id or batch.phase}  {batch.status or batch.phase}  "
+        f"{batch.completed + batch.failed:,} of {batch.lines:,}"
+        for batch in now.standing.batches[:8]
+    ]
+    return lines
 
 
 def _nothing_to_do(paths: tuple[str, ...], summary: Summary) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from playground.catalog import Rates
 from playground.errors import InvalidRequest
@@ -34,6 +34,7 @@ def caption_folder(
     limit: int | None = None,
     dry_run: bool = False,
     unknown_retries: int = 1,
+    via: Literal["live", "batch"] = "live",
     confirm: Confirm = False,
     on_quote: Callable[[Quote], None] | None = None,
     on_progress: Callable[[Summary], None] | None = None,
@@ -58,6 +59,8 @@ def caption_folder(
         limit: at most so many photos are asked about.
         dry_run: measure, quote and count only; nothing is sent.
         unknown_retries: how often a call with an unknown bill is tried again (each is booked).
+        via: `batch` asks at half price and waits up to a day for the answers; interrupted, the
+            same call later brings them in (see `playground.batch`).
         confirm: consent to a total quote above $1.00: True, or a function that asks.
         on_quote: is shown the total. on_progress: is shown the summary so far, after each call
             of a small run, some times a second in a large one.
@@ -71,6 +74,17 @@ def caption_folder(
     if concurrency < 1 or (limit is not None and limit < 0) or unknown_retries < 0:
         msg = "concurrency is at least 1; limit and unknown_retries are at least 0"
         raise InvalidRequest(msg)
+    if via not in {"live", "batch"}:
+        msg = f"via is live or batch, not {via!r}; nothing was sent"
+        raise InvalidRequest(msg)
+    if via == "batch":
+        from playground.batch import caption_in_batches
+
+        return caption_in_batches(
+            paths, gallery, client, model=model, budget=budget, cap=cap, rates=rates, limit=limit,
+            dry_run=dry_run, confirm=confirm, on_quote=on_quote, on_progress=on_progress,
+            wait=wait, clock=clock, **fields,
+        )  # fmt: skip
     with opened(gallery, client) as (store, provider):
         archive = Archive(
             store,

@@ -185,6 +185,12 @@ def quote_or_refuse(request: Request, client: Client | None, rates: Rates | None
         if model.retired(quote.on):
             msg = f"{model.retirement}. Nothing was sent and nothing was spent."
             raise InvalidRequest(msg)
+        if request.tier not in model.tiers and model.tiers:
+            msg = (
+                f"{request.model} has no {request.tier} tier. Nothing was sent and nothing was "
+                f"spent. Ask it live at the standard tier (--tier standard). {override}."
+            )
+            raise UnknownPrice(msg)
         why = quote.notes[0] if quote.notes else "its price is not known"
         msg = (
             f"What {request.model} would cost is unknown: {why.partition(';')[0]}. Nothing was "

@@ -386,6 +386,9 @@ class Window:
         if isinstance(why, Taken):
             if why.answered:
                 self._count(ready.row, skipped=1, ended=True)
+            elif why.in_batch:
+                told = "it waits in a batch, where it is asked already (--via batch brings it in)"
+                self._count(ready.row, told, failed=1, sent=False, ended=True)
             else:
                 self._deferred.append(ready.row)
         elif isinstance(why, SpendingRefused | GalleryProblem):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _table = schema.attempts
 _keys: sa.BindParameter[list[str]] = sa.bindparam("keys", expanding=True)
 _BUSY_STATES: tuple[State, ...] = ("reserved", "sent", "settled", "overrun")
-_TAKEN = sa.select(_table.c.job_key, _table.c.state).where(
+_TAKEN = sa.select(_table.c.job_key, _table.c.state, _table.c.batch_id).where(
     _table.c.job_key.in_(_keys), _table.c.state.in_(_BUSY_STATES), _table.c.decided == 0
 )
 _ROWS = sa.select(_table).where(_table.c.id.in_(_keys))
@@ -67,9 +67,10 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Not reserved: the question is `answered`, or under way elsewhere (`asked`)."""
+    """Not reserved: the question is `answered`, or under way elsewhere, perhaps `in_batch`."""
 
     answered: bool
+    in_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +156,15 @@ class Bulk:
             for one, hold in zip(asked, holds, strict=True)
         ]
 
-        def job(connection: sa.Connection) -> dict[str, bool]:
+        def job(connection: sa.Connection) -> dict[str, Taken]:
             self._presence.register(connection)
-            taken: dict[str, bool] = {}
-            for key, state in connection.execute(_TAKEN, {"keys": [r["job_key"] for r in rows]}):
-                taken[key] = taken.get(key, False) or state in {"settled", "overrun"}
+            taken: dict[str, Taken] = {}
+            keys = {"keys": [row["job_key"] for row in rows]}
+            for key, state, batch_id in connection.execute(_TAKEN, keys):
+                if state in {"settled", "overrun"}:
+                    taken[key] = Taken(answered=True)
+                else:
+                    taken.setdefault(key, Taken(answered=False, in_batch=batch_id is not None))
             new = {row["job_key"]: row for row in rows if row["job_key"] not in taken}
             if new:
                 amount = sum(row["hold"] for row in new.values())
@@ -179,7 +184,7 @@ class Bulk:
         for row in rows:
             key = row["job_key"]
             if key in taken:
-                answers.append(Taken(taken[key]))
+                answers.append(taken[key])
             elif winners[key] != row["id"]:
                 answers.append(Taken(answered=False))
             else:

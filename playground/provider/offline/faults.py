@@ -56,6 +56,7 @@ def _table() -> dict[str, Fault]:
         ("429-date", False, "refuse", "rate limit, Retry-After as a date 7 seconds ahead"),
         ("429-negative", False, "refuse", "rate limit, Retry-After -5"),
         ("429-huge", False, "refuse", "rate limit, Retry-After 1,000,000,000"),
+        ("no-resource", False, "refuse", "no flex capacity: 429 resource_unavailable"),
         ("slow-down", False, "refuse", "rate limit: slow_down"),
         ("quota", False, "refuse", "no credit left: insufficient_quota"),
         ("spend-limit", False, "refuse", "project_spend_limit_exceeded"),

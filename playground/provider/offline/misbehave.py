@@ -42,6 +42,9 @@ def _redirect(name: str, path: str) -> Reply:
 def _problem(name: str, authorization: str) -> ApiError:
     if name.startswith(("429", "slow-down")):
         return _rate_limit(name)
+    if name == "no-resource":
+        message = "Resource unavailable: there is not enough capacity for flex processing now."
+        return ApiError(429, message, kind="resource_unavailable", code="resource_unavailable")
     echo = f"Incorrect API key provided: {authorization}. It was sent as Authorization."
     rows: dict[str, tuple[int, str, str, str | None]] = {
         "401": (401, "Incorrect API key provided.", "invalid_request_error", "invalid_api_key"),
