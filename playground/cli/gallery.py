@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,10 @@ from typing import Any
 import click
 
 from playground import money, render
-from playground.cli import options
-from playground.errors import GalleryProblem, PhotoProblem
-from playground.store import Gallery, Where, restore_backup
-from playground.store.opening import DATABASE
+from playground.cli import options, transfer
+from playground.cli.opening import must_exist as must_exist
+from playground.cli.opening import open_gallery
+from playground.store import Where, restore_backup
 from playground.store.records import SORTS
 from playground.values import GalleryItem
 
@@ -26,27 +24,8 @@ def gallery() -> None:
     """What was made and captioned, with every note, tag, rating and bill."""
 
 
-@contextmanager
-def _open(place: str, *, writing: bool = False) -> Iterator[Gallery]:
-    """The gallery at `place`; one that is only looked at must already be there."""
-    if not writing:
-        must_exist(place)
-    with Gallery(place) as opened:
-        for notice in opened.notices:
-            click.echo(f"note: {render.printable(notice)}", err=True)
-        yield opened
-
-
-def must_exist(place: str) -> None:
-    """Refuse to look at a gallery that is not there, instead of making an empty one.
-
-    Raises:
-        GalleryProblem: naming the place and how to make a gallery.
-    """
-    if "://" in place or (Path(place) / DATABASE).exists():
-        return
-    msg = f"there is no gallery at {place} yet; `playground generate` or `gallery import` makes one"
-    raise GalleryProblem(msg)
+for _command in (transfer.import_, transfer.export, transfer.alt):
+    gallery.add_command(_command)
 
 
 _browse = options.chain(
@@ -93,7 +72,7 @@ def _browse_items(
     as_json: bool,
 ) -> None:
     facets = Where.parse(where)
-    with _open(gallery_place) as opened:
+    with open_gallery(gallery_place) as opened:
         page = opened.search(text, where=facets, sort=sort, limit=limit, after=after)
     if as_json:
         options.print_json(page.to_dict())
@@ -145,7 +124,7 @@ def _what(item: GalleryItem) -> str:
 @options.json_option
 def show(item_id: str, gallery_place: str, as_json: bool) -> None:
     """Everything about one item (the beginning of its id is enough)."""
-    with _open(gallery_place) as opened:
+    with open_gallery(gallery_place) as opened:
         item = opened.item(item_id)
         path = opened.original_path(item.id)
     if as_json:
@@ -208,7 +187,7 @@ def annotate(item_id: str, gallery_place: str, as_json: bool, **fields: Any) -> 
     if not changes:
         msg = "say what to change: --rating, --note, --tag, --untag, --title, --caption, --alt"
         raise click.UsageError(msg)
-    with _open(gallery_place, writing=True) as opened:
+    with open_gallery(gallery_place, writing=True) as opened:
         item = opened.annotate(item_id, **changes)
     if as_json:
         options.print_json(item.to_dict())
@@ -222,7 +201,7 @@ def annotate(item_id: str, gallery_place: str, as_json: bool, **fields: Any) -> 
 @options.json_option
 def delete(item_id: str, gallery_place: str, as_json: bool) -> None:
     """Put an item in the trash; `restore` brings it back. Files stay where they are."""
-    with _open(gallery_place, writing=True) as opened:
+    with open_gallery(gallery_place, writing=True) as opened:
         item = opened.delete(item_id)
     _said(item, as_json, f"{item.id} is in the trash; bring it back: gallery restore {item.id}")
 
@@ -233,7 +212,7 @@ def delete(item_id: str, gallery_place: str, as_json: bool) -> None:
 @options.json_option
 def restore(item_id: str, gallery_place: str, as_json: bool) -> None:
     """Take an item out of the trash."""
-    with _open(gallery_place, writing=True) as opened:
+    with open_gallery(gallery_place, writing=True) as opened:
         item = opened.restore(item_id)
     _said(item, as_json, f"{item.id} is back")
 
@@ -245,57 +224,6 @@ def _said(item: GalleryItem, as_json: bool, sentence: str) -> None:
         click.echo(sentence)
 
 
-@gallery.command("import", epilog="Example:  playground gallery import ~/Pictures/desert")
-@click.argument("folder", type=click.Path())
-@options.gallery_option
-@options.json_option
-def import_(folder: str, gallery_place: str, as_json: bool) -> None:
-    """Take in a folder's photos, without captions and without cost.
-
-    Copies are byte-identical; a photo that is already there is not taken twice.
-    """
-    from playground import photos
-
-    place = Path(folder)
-    refused: list[dict[str, str]] = []
-
-    def missed(path: Path, why: str) -> None:
-        refused.append({"path": str(path), "why": why})
-
-    found = photos.scan(place, on_problem=missed) if place.is_dir() else iter([place])
-    taken: list[GalleryItem] = []
-    known = 0
-    with _open(gallery_place, writing=True) as opened:
-        for path in found:
-            try:
-                photo = photos.measure(path)
-                assert photo.sha256 is not None
-                if opened.find_photo(photo.sha256):
-                    known += 1
-                    continue
-                _, data = photos.read(photo)
-                small = photos.thumbnail(data)
-            except PhotoProblem as problem:
-                refused.append({"path": str(path), "why": str(problem)})
-                continue
-            taken.append(opened.add_photo(photo, data, name=path.name, thumbnail=small))
-    if not taken and not known:
-        first = refused[0]["why"] if refused else f"no photos in {folder}"
-        raise PhotoProblem(f"{first}; nothing was imported")
-    if as_json:
-        options.print_json(
-            {
-                "items": [item.to_dict() for item in taken],
-                "already_there": known,
-                "refused": refused,
-            }
-        )
-        return
-    click.echo(f"{len(taken):,} imported, {known:,} already there, {len(refused):,} refused")
-    for problem_ in refused:
-        click.echo(f"refused: {render.printable(problem_['why'])}", err=True)
-
-
 @gallery.command(epilog="Example:  playground gallery verify --full")
 @click.option("--full", is_flag=True, help="Read every original and compare its hash.")
 @click.option("--repair", is_flag=True, help="Mend what can be mended, after a backup.")
@@ -303,7 +231,7 @@ def import_(folder: str, gallery_place: str, as_json: bool) -> None:
 @options.json_option
 def verify(full: bool, repair: bool, gallery_place: str, as_json: bool) -> int:
     """Whether every file, row and sum is as it should be. Exits 1 when something is not."""
-    with _open(gallery_place, writing=repair) as opened:
+    with open_gallery(gallery_place, writing=repair) as opened:
         findings = opened.verify(full=full, repair=repair)
     if as_json:
         options.print_json(
@@ -323,7 +251,7 @@ def verify(full: bool, repair: bool, gallery_place: str, as_json: bool) -> int:
 @options.json_option
 def backup(dest: str, gallery_place: str, as_json: bool) -> None:
     """A consistent copy, also while the gallery is in use."""
-    with _open(gallery_place) as opened:
+    with open_gallery(gallery_place) as opened:
         opened.backup(Path(dest))
         count = opened.search(limit=1).total
     if as_json:
@@ -339,7 +267,7 @@ def backup(dest: str, gallery_place: str, as_json: bool) -> None:
 def restore_backup_(src: str, gallery_place: str, as_json: bool) -> None:
     """Bring a backup back into an empty or new gallery folder, verified."""
     restore_backup(Path(src), Path(gallery_place))
-    with _open(gallery_place) as opened:
+    with open_gallery(gallery_place) as opened:
         count = opened.search(limit=1).total
     if as_json:
         options.print_json({"gallery": gallery_place, "items": count})
@@ -353,7 +281,7 @@ def restore_backup_(src: str, gallery_place: str, as_json: bool) -> None:
 @options.json_option
 def spend(by: Any, gallery_place: str, as_json: bool) -> None:
     """What was quoted, billed and is still held, and the outcomes that are unknown."""
-    with _open(gallery_place) as opened:
+    with open_gallery(gallery_place) as opened:
         rows = opened.spend(by)
         totals = opened.ledger.totals()
         unknowns = opened.ledger.unknowns()
@@ -414,7 +342,7 @@ def _cell(value: object) -> object:
 @options.gallery_option
 def resolve(attempt_id: str, dollars: Decimal, why: str, gallery_place: str) -> None:
     """Settle a call whose outcome is unknown, by your own word."""
-    with _open(gallery_place, writing=True) as opened:
+    with open_gallery(gallery_place, writing=True) as opened:
         opened.ledger.resolve(attempt_id, dollars=dollars, reason=why)
     click.echo(f"{attempt_id} is booked at {money.short(dollars)}")
 
@@ -426,7 +354,7 @@ def resolve(attempt_id: str, dollars: Decimal, why: str, gallery_place: str) -> 
 @options.gallery_option
 def cap(dollars: Decimal | None, remove: bool, accept_overruns: bool, gallery_place: str) -> None:
     """Show or set what this gallery may ever commit."""
-    with _open(gallery_place, writing=True) as opened:
+    with open_gallery(gallery_place, writing=True) as opened:
         if accept_overruns:
             opened.ledger.acknowledge_overruns()
         if remove or dollars is not None:

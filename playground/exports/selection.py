@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from playground.store import Gallery, Sort, Where
@@ -20,13 +20,20 @@ class Selection:
     text: str = ""
     where: Where = field(default_factory=Where)
     sort: Sort = "newest"
+    on_item: Callable[[int], None] | None = field(default=None, compare=False)
 
     def items(self, gallery: Gallery) -> Iterator[GalleryItem]:
-        """The items, lazily.
+        """The items, lazily; `on_item` hears how many there were so far.
 
         Raises:
             GalleryProblem: for an id that is not there, before anything is written.
         """
+        for count, item in enumerate(self._items(gallery), 1):
+            if self.on_item is not None:
+                self.on_item(count)
+            yield item
+
+    def _items(self, gallery: Gallery) -> Iterator[GalleryItem]:
         if not self.ids:
             yield from gallery.each(self.text, where=self.where, sort=self.sort)
             return
