@@ -1,5 +1,6 @@
 """The gallery on disk or on PostgreSQL: schema, ledger, items, search, files."""
 
+from playground.store.changes import Change
 from playground.store.edits import Edit
 from playground.store.gallery import Gallery
 from playground.store.imported import Imported, Words
@@ -22,6 +23,7 @@ __all__ = [
     "SORTS",
     "Attempt",
     "Caps",
+    "Change",
     "Edit",
     "Finding",
     "Gallery",

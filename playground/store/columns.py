@@ -352,31 +352,38 @@ def _links(database: Database, column: Any, seq: Array) -> tuple[Links, Links]:
     with database.read() as connection:
         names = connection.execute(_names(column)).scalars().all()
     codes, providers = _Codes(), _Codes()
-    found: list[Array] = [np.zeros(0, np.int64)]
-    told: list[Array] = [np.zeros(0, np.int32)]
-    through: list[Array] = [np.zeros(0, np.int32)]
+    nothing = np.zeros(0, np.int64)
+    found: list[Array] = [nothing]
+    told: list[Array] = [nothing]
+    through: list[Array] = [nothing]
     extra = "provider" in table.c
+    provider = table.c.provider if extra else sa.literal("")
     for name in names:
         last, code = -1, codes(name)
         while True:
-            query = sa.select(table.c.item_seq, *([table.c.provider] if extra else []))
-            query = query.where(column == name, table.c.item_seq > last)
+            query = sa.select(table.c.item_seq, provider.label("provider")).where(
+                column == name, table.c.item_seq > last
+            )
+            rows = query.order_by(table.c.item_seq).limit(PIECE).subquery()
+            seqs = sa.func.aggregate_strings(sa.cast(rows.c.item_seq, sa.Text), ",")
+            grouped = sa.select(rows.c.provider, seqs).group_by(rows.c.provider)
+            read_rows = 0
             with database.read() as connection:
-                rows = _rows(connection, query.order_by(table.c.item_seq).limit(PIECE))
-            found.append(np.fromiter((row[0] for row in rows), np.int64, len(rows)))
-            told.append(np.full(len(rows), code, np.int32))
-            if extra:
-                through.append(
-                    np.fromiter((providers(row[1]) for row in rows), np.int32, len(rows))
-                )
-            if len(rows) < PIECE:
+                groups = connection.execute(grouped).all()
+            for through_name, text in groups:
+                piece: Array = np.fromstring(text, np.int64, sep=",")
+                read_rows += len(piece)
+                last = max(last, int(piece.max()))
+                found.append(piece)
+                told.append(np.full(len(piece), code))
+                through.append(np.full(len(piece), providers(through_name)))
+            if read_rows < PIECE:
                 break
-            last = int(rows[-1][0])
-    seqs = np.concatenate(found)
-    links = _sorted_links(codes, seqs, np.concatenate(told), seq)
+    seqs_of_all = np.concatenate(found)
+    links = _sorted_links(codes, seqs_of_all, np.concatenate(told), seq)
     if not extra:
-        return links, _sorted_links(_Codes(), seqs[:0], told[0], seq)
-    return links, _sorted_links(providers, seqs, np.concatenate(through), seq)
+        return links, _sorted_links(_Codes(), nothing, nothing, seq)
+    return links, _sorted_links(providers, seqs_of_all, np.concatenate(through), seq)
 
 
 def _names(column: Any) -> Any:
@@ -395,7 +402,8 @@ def _sorted_links(codes: _Codes, seqs: Array, code: Array, seq: Array) -> Links:
     known[known] = seq[at[known]] == seqs[known]
     # One link for each pair: two models of one provider make it one provider's picture.
     width = max(1, len(codes.names()))
-    pairs = np.unique(at[known].astype(np.int64) * width + code[known])
+    pairs = np.sort(at[known].astype(np.int64) * width + code[known])
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
     return Links(codes.names(), (pairs % width).astype(np.int32), (pairs // width).astype(np.int32))
 
 

@@ -8,6 +8,7 @@ in the item's history.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +28,10 @@ _TEXTS = ("title", "note", "alt", "collection", "caption")
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One recorded edit: the fields before and after. `refused` marks the losing side of two."""
+    """One recorded edit: the fields before and after. `refused` marks the losing side of two.
+
+    Edits that were made at once share a `change_id`, by which they are undone (`changes.undo`).
+    """
 
     at: datetime
     who: str
@@ -35,6 +39,7 @@ class Edit:
     after: Mapping[str, Any]
     version: int
     refused: bool = False
+    change_id: str | None = None
 
 
 def check(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,10 +79,7 @@ def annotate(
     """Change an item; a conflict is returned, not raised, so that its record is committed."""
     row = _locked(connection, item_id)
     (item,) = items.load(connection, [row.seq])
-    now = {name: getattr(item, name) for name in ("title", "note", "alt", "collection")}
-    now["rating"] = item.rating or 0
-    own = [one for one in item.captions if one.model == items.OWNER_MODEL]
-    now["caption"] = own[0].text if own else ""
+    now, own = present(item)
     new = {name: value for name, value in changes.items() if value != now[name]}
     if expected_version is not None and expected_version != item.version:
         conflict = _conflict(connection, row.seq, expected_version, now, new)
@@ -93,11 +95,22 @@ def annotate(
     if not after:
         return item
     if "caption" in new:
-        _own_caption(connection, row.seq, own[0].id if own else None, new["caption"], now_us)
+        own_caption(connection, row.seq, own, new["caption"], now_us)
     columns = {name: value for name, value in new.items() if name != "caption"}
     _bump(connection, row.seq, columns)
     _record(connection, row.seq, item.version + 1, now_us, who, before, after)
     return items.reindex(connection, row.seq)
+
+
+def present(item: GalleryItem) -> tuple[dict[str, Any], int | None]:
+    """What can be changed about an item as it is now, and the id of the owner's own caption."""
+    now: dict[str, Any] = {
+        name: getattr(item, name) for name in ("title", "note", "alt", "collection")
+    }
+    now["rating"] = item.rating or 0
+    own = [one for one in item.captions if one.model == items.OWNER_MODEL]
+    now["caption"] = own[0].text if own else ""
+    return now, own[0].id if own else None
 
 
 def set_deleted(
@@ -126,6 +139,7 @@ def history(connection: sa.Connection, item_id: str) -> list[Edit]:
             json.loads(row.after),
             row.version,
             refused=row.version == 0,
+            change_id=row.change_id,
         )
         for row in rows
     ]
@@ -153,15 +167,35 @@ def _record(
     before: Mapping[str, Any],
     after: Mapping[str, Any],
 ) -> None:
-    values = {
+    change_id = new_change_id() if version else None
+    values = record(seq, version, now_us, who, before, after, change_id)
+    connection.execute(sa.insert(schema.history), values)
+
+
+def new_change_id() -> str:
+    """A name for edits that are made, and undone, at once."""
+    return secrets.token_hex(8)
+
+
+def record(
+    seq: int,
+    version: int,
+    now_us: int,
+    who: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    change_id: str | None,
+) -> dict[str, Any]:
+    """A row of the history."""
+    return {
         "item_seq": seq,
         "version": version,
         "at_us": now_us,
         "who": clean(who),
         "before": json.dumps(before, ensure_ascii=False),
         "after": json.dumps(after, ensure_ascii=False),
+        "change_id": change_id,
     }
-    connection.execute(sa.insert(schema.history), values)
 
 
 def _retag(
@@ -182,9 +216,10 @@ def _retag(
     return now if wanted == set(now) else tuple(sorted(wanted))
 
 
-def _own_caption(
+def own_caption(
     connection: sa.Connection, seq: int, caption_id: int | None, text: str, now_us: int
 ) -> None:
+    """Write the owner's own caption, in the place of the one before."""
     table = schema.captions
     if caption_id is not None:
         connection.execute(sa.update(table).where(table.c.id == caption_id).values(text=text))

@@ -18,20 +18,34 @@ from playground.errors import GalleryProblem, InvalidRequest
 from playground.size import Size
 from playground.store import (
     cards,
+    changes,
     edits,
     facets,
     files,
     imported,
     items,
+    lineage,
     many,
     opening,
     results,
     schema,
+    searches,
     told,
     upkeep,
 )
+from playground.store.changes import Change
 from playground.store.ledger import Ledger, steady_seconds
-from playground.store.records import Finding, Page, Sort, Where, clean, microseconds
+from playground.store.lineage import Lineage
+from playground.store.records import (
+    Finding,
+    Page,
+    Sort,
+    Where,
+    clean,
+    clean_tags,
+    microseconds,
+)
+from playground.store.searches import SavedSearch
 from playground.values import GalleryItem, Photo
 
 if TYPE_CHECKING:
@@ -545,6 +559,75 @@ class Gallery:
                 connection, item_id, deleted=deleted, who=who, now_us=now_us
             )
         )
+
+    def annotate_many(
+        self,
+        which: Sequence[str] | Sequence[int],
+        *,
+        rating: int | EllipsisType | None = ...,
+        note: str | EllipsisType = ...,
+        collection: str | EllipsisType = ...,
+        tag: Sequence[str] = (),
+        untag: Sequence[str] = (),
+        accept_alt: bool = False,
+        deleted: bool | None = None,
+        by: str | None = None,
+    ) -> Change:
+        """Change many items in one transaction; the change can be undone by its id (`undo`).
+
+        `which` are full ids, or seqs (`Answer.every`). `accept_alt` makes a model's draft the
+        alternative text where there is none; `deleted` moves into the trash, or out of it.
+
+        Raises:
+            InvalidRequest: for more than 100,000 items, a wrong rating, or a tag too long.
+        """
+        given = {"rating": rating, "note": note, "collection": collection}
+        wanted = edits.check({name: value for name, value in given.items() if value is not ...})
+        add, remove = clean_tags(tag), clean_tags(untag)
+        now_us, who = microseconds(self._clock()), self._who(by)
+
+        def job(connection: sa.Connection) -> Change:
+            seqs = [one for one in which if isinstance(one, int)]
+            seqs += changes.seqs_of(connection, [one for one in which if isinstance(one, str)])
+            return changes.annotate(
+                connection, list(dict.fromkeys(seqs)), wanted, tag=add, untag=remove,
+                accept=accept_alt, deleted=deleted, who=who, now_us=now_us,
+            )  # fmt: skip
+
+        return self._database.write(job)
+
+    def undo(self, change_id: str, *, by: str | None = None) -> Change:
+        """Undo a change (`Edit.change_id`, `Change.id`), also one of many items or an undoing.
+
+        Fields that were changed again since stay as they are and are counted.
+
+        Raises:
+            GalleryProblem: when there is no such change.
+        """
+        now_us, who = microseconds(self._clock()), self._who(by)
+        return self._database.write(
+            lambda connection: changes.undo(connection, change_id, who=who, now_us=now_us)
+        )
+
+    def lineage(self, item_id: str) -> Lineage:
+        """What an item was made from, what was made of it, and what the line cost."""
+        with self._database.read() as connection:
+            return lineage.lineage(connection, items.resolve(connection, item_id))
+
+    def saved_searches(self) -> list[SavedSearch]:
+        """The searches that were given a name."""
+        with self._database.read() as connection:
+            return searches.every(connection)
+
+    def save_search(self, name: str, query: str, sort: Sort = "newest") -> None:
+        """Give a search a name; one of this name is replaced."""
+        one = searches.checked(name, query, sort)
+        now_us = microseconds(self._clock())
+        self._database.write(lambda connection: searches.save(connection, one, now_us))
+
+    def forget_search(self, name: str) -> None:
+        """Forget a named search; its pictures stay."""
+        self._database.write(lambda connection: searches.forget(connection, name))
 
     def history(self, item_id: str) -> list[edits.Edit]:
         """All edits of an item, the oldest first, refused ones included."""
