@@ -31,6 +31,7 @@ _JOB, _COMMANDS, _STATUS, _OWNER, _LOG = (
     "owner",
     "log.txt",
 )
+_AWAY = "away"
 _LAST_WORDS = "last-words.txt"
 _LAST_WORDS_BYTES = 2048
 
@@ -230,6 +231,16 @@ class Desk:
             return lines[-1].strip() if lines else f"exit status {process.returncode}"
 
         return why_gone
+
+    def put_away(self, job_id: str, *, away: bool = True) -> None:
+        """Note that a page need not show a job by itself any more, or again."""
+        with contextlib.suppress(OSError):
+            mark = self.place(job_id) / _AWAY
+            mark.touch() if away else mark.unlink(missing_ok=True)
+
+    def is_away(self, job_id: str) -> bool:
+        """Whether a job was put away."""
+        return (self.place(job_id) / _AWAY).exists()
 
     def place(self, job_id: str) -> Path:
         """A job's folder."""

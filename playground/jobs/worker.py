@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from playground.errors import InvalidRequest, PlaygroundError
 from playground.jobs import shown
 from playground.jobs.desk import Job, Post
 from playground.photos import similar
-from playground.runner import Archive, Problem, Summary
+from playground.runner import Archive, Problem, Summary, caps
 from playground.store import Where
 from playground.store.files import name_of
 from playground.store.looks import Looks
@@ -56,7 +56,7 @@ class Worker:
         self,
         post: Post,
         opener: Callable[[], Gallery],
-        connect: Callable[[], Client],
+        connect: Callable[[], AbstractContextManager[Client]],
         *,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
@@ -357,11 +357,12 @@ class Worker:
         if budget != self._job.budget:
             self._keep(budget=budget)
         agreed = Decimal(str(command.get("consent") or "0"))
+        room = self._room(budget)
         self._before = self._spend_so_far()
         options: dict[str, Any] = {
             "budget": budget,
             "run_id": self._job.id,
-            "confirm": lambda quote: agreed >= max(quote.high or 0, quote.hold or 0),
+            "confirm": lambda quote: agreed >= min(room, max(quote.high or 0, quote.hold or 0)),
         }
         quoted = self._told.get("quoted") or self._told.get("quote")
         self._tell(stopped="", ended=None, problem="", quoted=quoted, agreed=command.get("consent"))
@@ -394,6 +395,16 @@ class Worker:
                 rows = csv.writer(file)
                 rows.writerow(["path", "why"])
                 rows.writerows((one.path, one.why) for one in summary.errors)
+
+    def _room(self, budget: str | None) -> Decimal:
+        """Dollars that the caps leave: no more than that was to be agreed to."""
+        ledger, limits = self._gallery.ledger, caps(budget=budget)
+        totals = ledger.totals()
+        gallery = [cap for cap in (limits.gallery, totals.cap) if cap is not None]
+        left = [cap - totals.committed for cap in gallery]
+        if limits.run is not None:
+            left.append(limits.run - ledger.totals("run", self._job.id).committed)
+        return max(Decimal(0), min(left, default=Decimal("Infinity")))
 
     def _spend_so_far(self) -> Decimal:
         totals = self._gallery.ledger.totals("run", self._job.id)
