@@ -161,13 +161,11 @@ def _flat_85(book: Catalog, today: dt.date) -> Checked:
         "detail=low costs a flat 85 tokens (said of gpt-4o-mini and gpt-4.1-mini).",
         "What $52 for 76,000 Photos Actually Means for Vision AI; GPTProto's page on vision",
         "wrong" if not (flat[1] or flat[2]) else verdict,
-        "85 is right for gpt-4o and its tile relatives only. gpt-4o-mini bills 2,833 tokens for "
+        "A 1024x1024 photo at low: 85 is right for gpt-4o and its tile relatives only. "
+        "gpt-4o-mini bills 2,833 tokens for "
         "the same, "
         "and models that count patches bill patches: on gpt-5.4 low may even cost more than high.",
-        tuple(
-            (name, f"{count} tokens, a 1024x1024 photo at low")
-            for name, count in zip(names, counts, strict=True)
-        ),
+        tuple((name, f"{count} tokens") for name, count in zip(names, counts, strict=True)),
         tuple(found),
         (_GUIDE, ("measured on gpt-4o-mini", "https://community.openai.com/t/1281361")),
     )

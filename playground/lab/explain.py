@@ -207,7 +207,7 @@ def axis_steps(model: Model, size: Size, quality: str) -> list[Step]:
         ),
         Step(
             "Rounded to a whole step",
-            f"{_digits(share, 3)} →",
+            f"{_digits(share, 3)}, half up",
             f"{short_steps}",
             "worked out",
             "This rounding is why some larger sizes cost less: the price jumps where the "

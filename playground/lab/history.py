@@ -102,8 +102,15 @@ def history(look: Look, today: dt.date, *, known: Catalog | None = None) -> Hist
             )
         )
         gone = f" (until {model.retires})" if model.retired(end) else ""
+        ended = f", ended {last_day:%Y-%m}" if model.retired(end) else ""
         lines.append(
-            Line(name, slot(name, number), tuple(points), steps=True, label=f"{name} {final.text}")
+            Line(
+                name,
+                slot(name, number),
+                tuple(points),
+                steps=True,
+                label=f"{name} {final.text}{ended}",
+            )
         )
         rows += [(str(day), name + gone, price.text) for day, price in found]
         changes += [(day, f"{name}: {price.text}") for day, price in found]

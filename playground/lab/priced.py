@@ -42,7 +42,7 @@ class Priced:
     @property
     def text(self) -> str:
         """The dollars for the screen: one amount, a range, or `unknown`."""
-        return render.range_text(self.low, self.high)
+        return span(self.low, self.high)
 
     @property
     def why_unknown(self) -> str:
@@ -55,6 +55,13 @@ class Priced:
         """The tokens of one request in these buckets."""
         ranges = [r for bucket, r in self.quote.tokens.items() if bucket in names]
         return sum(ranges, TokenRange(0, 0))
+
+
+def span(low: Decimal | None, high: Decimal | None) -> str:
+    """`render.range_text`, but one amount where both ends read the same."""
+    text = render.range_text(low, high)
+    first, _, last = text.partition(" to ")
+    return first if first == last else text
 
 
 def priced(

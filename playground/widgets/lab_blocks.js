@@ -2,6 +2,7 @@
 // nodes. Texts come from the kernel and may hold anything; they are only ever text here.
 
 const VERDICTS = { holds: "✓", "holds on conditions": "≈", wrong: "✗", "cannot be known": "?" };
+const LOCK = "M4 7h8v6H4zM5.5 7V5a2.5 2.5 0 0 1 5 0v2";
 const CERTAIN = {
   official: "said by the provider", measured: "measured by users", "worked out": "worked out from measurements",
   "third party": "from a seller's table", "not known": "not certain",
@@ -144,7 +145,7 @@ class Blocks {
         type: "button", class: `lb-word lb-w${Math.min(4, tokens)}`, "aria-pressed": String(locked), "data-word": text,
         title: `${pieces.join(" · ")}`, "aria-label": `${text}: ${tokens} ${tokens === 1 ? "token" : "tokens"}${locked ? ", stays" : ""}`,
         onclick: () => this.page.toggleWord(text, locked),
-      }, locked && el("span", { "aria-hidden": "true" }, "🔒"), text, el("sub", {}, String(tokens))))));
+      }, locked && icon(LOCK, { size: 12 }), text, el("sub", {}, String(tokens))))));
   }
 
   block_cut({ words, prompt, met, steps, dropped }) {
@@ -206,7 +207,7 @@ class Blocks {
       };
       return el("li", { class: solved ? "lb-exercise lb-solved" : "lb-exercise", "data-id": id },
         el("p", {}, solved && el("strong", { class: "lb-tick2" }, "✓ "), question, el("span", { class: "hp-small" }, `  ${minutes} min${tries ? ` · ${tries} ${tries === 1 ? "try" : "tries"}` : ""}`)),
-        box, el("button", { type: "button", class: "hp-button lb-low", "data-check": id, onclick: check }, "Check"), words_);
+        el("div", { class: "lb-line" }, box, el("button", { type: "button", class: "hp-button", "data-check": id, "aria-label": `Check: ${question}`, onclick: check }, "Check")), words_);
     };
     return el("section", { class: "lb-part" }, bar,
       levels.map(({ name, minutes, exercises }) => el("section", { class: "lb-level" }, el("h3", {}, name, el("span", { class: "hp-small" }, ` about ${minutes} minutes`)), el("ol", { class: "lb-exercises" }, exercises.map(one)))),

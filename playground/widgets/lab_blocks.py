@@ -125,7 +125,7 @@ def size_blocks(found: Map) -> list[Block]:
         )
     else:
         blocks.append(lead("", "No size is larger and no dearer than this one."))
-    rows = [
+    asked = [
         (
             f"{name}: {why}",
             _pick(each),
@@ -139,7 +139,7 @@ def size_blocks(found: Map) -> list[Block]:
         table(
             "Sizes people ask for",
             ("For", "Size", "Output tokens", "Shown on a forum as", "Dollars"),
-            rows,
+            asked,
             "A Discourse forum shows a picture within 690 x 500 pixels.",
         )
     )
@@ -254,7 +254,7 @@ def whatif_blocks(made: WhatIf) -> list[Block]:
                 [f"prices of {day}", made.then.text],
                 [
                     "today's prices",
-                    made.now.text if made.now.high is not None else made.now.why_unknown,
+                    made.now.why_unknown or made.now.text,
                 ],
             ],
             "what": f"{job.photos:,} photos on {job.model}, {job.tier}",
@@ -299,7 +299,17 @@ def claims_blocks(checked: Sequence[Checked]) -> list[Block]:
     counts: dict[str, int] = {}
     for each in checked:
         counts[each.verdict] = counts.get(each.verdict, 0) + 1
-    words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    said = {
+        "holds": ("holds", "hold"),
+        "holds on conditions": ("holds on conditions", "hold on conditions"),
+        "wrong": ("is wrong", "are wrong"),
+        "cannot be known": ("cannot be known", "cannot be known"),
+    }
+    words = ", ".join(
+        f"{counts[each]} {forms[counts[each] > 1]}"
+        for each, forms in said.items()
+        if each in counts
+    )
     return [
         lead(f"{len(checked)} published figures: {words}."),
         {

@@ -78,6 +78,8 @@ class LabView(PageView):
             self.page.set(tab, **changes)
         else:
             self.page.visit(tab)
+        if tab == "bill" and self.page.bill is None:
+            self._show("bill", lab_blocks.bill_blocks(None))
 
     def _set(self, message: Message) -> None:
         self.page.set(str(message["tab"]), **dict(message["changes"]))

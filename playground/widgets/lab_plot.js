@@ -97,8 +97,8 @@ class Plot {
       const low = bar.low === null ? long : Math.max(1, (room * bar.low) / most);
       drawn.append(
         svgText(0, y + 12, bar.on ? `${bar.name} · yours` : bar.name, { class: bar.on ? "lb-name lb-yours" : "lb-name" }),
-        svgEl("rect", { x: 0, y: y + 17, width: long, height: 11, rx: 2, class: `lb-bar lb-open lb-c${bar.slot % 8}` }),
-        svgEl("rect", { x: 0, y: y + 17, width: low, height: 11, rx: 2, class: `lb-bar lb-c${bar.slot % 8}` }),
+        svgEl("rect", { x: 0, y: y + 17, width: long, height: 11, rx: 2, class: `lb-bar lb-open lb-c${bar.on ? 0 : 5}` }),
+        svgEl("rect", { x: 0, y: y + 17, width: low, height: 11, rx: 2, class: `lb-bar lb-c${bar.on ? 0 : 5}` }),
         svgText(long + 6, y + 27, bar.text, { class: "lb-value" }));
     });
     return drawn;
@@ -108,7 +108,7 @@ class Plot {
     const { lines, marks, x, y } = this.figure;
     const small = width < 560;
     const height = small ? 300 : 340;
-    const labels = Math.min(width * 0.42, Math.max(...lines.map(({ label }) => label.length)) * 6.4 + 14);
+    const labels = Math.min(width * 0.42, Math.max(...lines.map(({ label }) => label.length)) * 7.5 + 18);
     const beside = !small;
     const ticks = Math.max(...y.ticks.map(([, text]) => text.length), 3) * 6.6 + 8;
     const box = { left: ticks, right: width - (beside ? labels : 8), top: 14, bottom: height - 40 };
@@ -157,8 +157,12 @@ class Plot {
       names.push({ y: ey, ex, ey, text: line.label, slot });
     });
     if (beside) {
-      spread(names, 15, box.top, box.bottom);
-      for (const { y: at, ex, ey, text, slot } of names) {
+      // A line that ends within the plot has its name there; the others share the margin.
+      const early = names.filter(({ ex }) => ex < box.right - 60 && x.scale !== "time");
+      const late = names.filter((name) => !early.includes(name));
+      for (const { ex, ey, text, slot } of early) drawn.append(svgText(ex + 9, ey + 4, text, { class: `lb-label lb-c${slot}` }));
+      spread(late, 15, box.top, box.bottom);
+      for (const { y: at, ex, ey, text, slot } of late) {
         drawn.append(
           svgEl("path", { d: `M${ex + 3} ${ey}L${box.right + 6} ${at}`, class: `lb-lead lb-c${slot}` }),
           svgText(box.right + 9, at + 4, text, { class: `lb-label lb-c${slot}` }));
