@@ -127,10 +127,13 @@ def show(item_id: str, gallery_place: str, as_json: bool) -> None:
     with open_gallery(gallery_place) as opened:
         item = opened.item(item_id)
         path = opened.original_path(item.id)
+        origin = [edit.who for edit in opened.history(item.id)[:1] if not edit.after]
     if as_json:
         options.print_json({**item.to_dict(), "path": str(path) if path else None})
         return
     _show(item)
+    for who in origin:
+        click.echo(f"{'came by':10} {render.printable(who)}")
     if path:
         click.echo(f"{'file':10} {render.printable(path)}")
 

@@ -89,6 +89,7 @@ def _properties(item: GalleryItem, groups: frozenset[str], most: int | None) -> 
 
     yield from plain("halfpenny:Id", item.id)
     yield from plain("halfpenny:Kind", item.kind)
+    yield from plain("halfpenny:Sample", "True" if item.sample else "")
     yield from plain("Iptc4xmpExt:DigitalSourceType", source_type(item))
     yield from spoken("dc:title", item.title)
     yield from plain("photoshop:Headline", item.title)

@@ -236,7 +236,8 @@ class Import:
         self, opened: Archive, about: dict[str, tables.Row], room: Path
     ) -> Iterator[_Ready]:
         place = room / "picture"  # one name of ours for all of them
-        for name in opened:
+        # Our exports begin with the newest; what is taken in last is the newest here.
+        for name in reversed(opened.names()) if about else opened.names():
             row = about.get(name)
             if name in {_METADATA, "items.csv", "README.txt"} or name.lower().endswith(".xmp"):
                 continue
@@ -400,6 +401,7 @@ def _imported(photo: Any, name: str, known: words.Known, small: tuple[bytes, Siz
         captions=known.captions,
         thumbnail=small,
         source=known.source,
+        sample=known.sample,
     )
 
 
@@ -433,4 +435,5 @@ def _from_facts(one: Imported, row: tables.Row) -> Imported:
         tags=words.tags(row.tags or ()),
         captions=row.captions,
         source="Halfpenny export",
+        sample=facts.get("sample") is True,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from playground.imports import embedded, generators, iptc, xmp
 from playground.imports.made import size_of
@@ -51,6 +51,7 @@ class Known:
     source: str = ""
     own_id: str = ""
     own_sha256: str = ""
+    sample: bool = False
 
 
 def about(data: bytes, format_: str, sidecar: bytes = b"") -> Known:
@@ -88,19 +89,14 @@ def about(data: bytes, format_: str, sidecar: bytes = b"") -> Known:
         captions=_captions(found, packet, fields, made is not None, prompt),
         own_id=_first(packet, "halfpenny:Id")[:64],
         own_sha256=_first(packet, "halfpenny:OriginalSha256")[:64],
+        sample=_first(packet, "halfpenny:Sample") == "True",
     )
     if ours:
-        return _with_source(known, "Halfpenny export")
+        return replace(known, source="Halfpenny export")
     tells = any(
         (known.prompt, known.title, known.alt, known.note, known.rating, known.tags, known.captions)
     )
-    return _with_source(known, foreign) if tells else Known(kind=known.kind)
-
-
-def _with_source(known: Known, source: str) -> Known:
-    from dataclasses import replace
-
-    return replace(known, source=source)
+    return replace(known, source=foreign) if tells else Known(kind=known.kind)
 
 
 def _first(packet: Mapping[str, list[str]], name: str) -> str:

@@ -61,6 +61,7 @@ class Imported:
     thumbnail: tuple[bytes, Size] | None = None
     at: dt.datetime | None = None
     source: str = ""
+    sample: bool = False
 
 
 def put(connection: sa.Connection, one: Imported, now_us: int) -> tuple[int, bool]:
@@ -96,6 +97,7 @@ def put(connection: sa.Connection, one: Imported, now_us: int) -> tuple[int, boo
         "asked_size": _text(one.asked_size or "", MAX_TAG_CHARS) or None,
         "quality": _text(one.quality or "", MAX_TAG_CHARS) or None,
         "rating": min(5, max(0, one.rating)),
+        "sample": int(one.sample),
     }
     item_id, new = results.put_item(connection, values, tags=_tags(one.tags))
     seq = items.resolve(connection, item_id)
