@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from playground import money
-from playground.batch.run import BatchRun, Standing, Wait
+from playground.batch.run import LOST_AFTER_SECONDS, BatchRun, Standing, Wait
 from playground.catalog import Rates
 from playground.errors import InvalidRequest
 from playground.provider.batches import MAX_BYTES, MAX_LINES
@@ -76,6 +76,7 @@ def in_batches(
     rates: Rates | None = None,
     max_lines: int = MAX_LINES,
     max_bytes: int = MAX_BYTES,
+    lost_after_seconds: float = LOST_AFTER_SECONDS,
 ) -> BatchSummary:
     """Ask about an archive's photos in batches, and bring in what waits from earlier runs.
 
@@ -102,6 +103,7 @@ def in_batches(
         wait=wait,
         max_lines=max_lines,
         max_bytes=max_bytes,
+        lost_after_seconds=lost_after_seconds,
         on_change=lambda: show(),
     )
     interrupted = False
@@ -168,6 +170,7 @@ def caption_in_batches(
     wait_for_all: bool = True,
     max_lines: int = MAX_LINES,
     max_bytes: int = MAX_BYTES,
+    lost_after_seconds: float = LOST_AFTER_SECONDS,
     **fields: Any,
 ) -> BatchSummary | Summary:
     """`caption_folder` at half price, answered within a day; arguments as there.
@@ -202,6 +205,7 @@ def caption_in_batches(
             rates=rates,
             max_lines=max_lines,
             max_bytes=max_bytes,
+            lost_after_seconds=lost_after_seconds,
         )
 
 

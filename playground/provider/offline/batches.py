@@ -20,6 +20,7 @@ import shutil
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ class Desk:
     ) -> None:
         self._answer, self._truth, self._faults, self._seed = answer, truth, faults, seed
         self._lock = threading.RLock()
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: Path | None = None
         self._kept_in: Path | None = None
         self._files: dict[str, dict[str, Any]] = {}
         self._batches: dict[str, dict[str, Any]] = {}
@@ -82,8 +83,9 @@ class Desk:
             self._kept_in.mkdir(parents=True, exist_ok=True)
             return self._kept_in
         if self._scratch is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="playground-offline-")
-        return Path(self._scratch.name)
+            self._scratch = Path(tempfile.mkdtemp(prefix="playground-offline-"))
+            weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+        return self._scratch
 
     def _save(self, name: str, document: Mapping[str, Any]) -> None:
         path = self._folder / f"{name}.json"
@@ -401,7 +403,7 @@ class Desk:
                 line = source.readline()
                 if not line.strip():
                     continue
-                for made, fine in worker.answer(line):
+                for made, fine in worker.answer(line, done):
                     (good if fine else wrong).write(made)
                 done += 1
             kept["offset"], kept["done"] = source.tell(), done
@@ -523,8 +525,8 @@ def _pieces(file: io.BufferedReader, until: int, size: int) -> Iterator[bytes | 
         while left > 0 and (piece := file.read(min(left, _PIECE_BYTES))):
             left -= len(piece)
             yield piece
-        if until < size:
-            yield Cut("close")
+    if until < size:
+        yield Cut("close")
 
 
 def _dead(fault: Fault) -> Reply:

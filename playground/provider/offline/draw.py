@@ -37,7 +37,8 @@ _WORK_PIXELS = 1_500_000
 _SMOOTHING = 1.35
 _DETAIL = {"low": 1, "medium": 2, "high": 3, "xhigh": 4, "max": 5}
 _FORMATS = ("JPEG", "PNG", "WEBP")
-_CACHE_BYTES = 64 * 2**20
+# Some thirty pictures: it draws in the page's own kernel, whose memory has to stay flat.
+_CACHE_BYTES = 4 * 2**20
 _RESAMPLE = Image.Resampling.BILINEAR
 
 

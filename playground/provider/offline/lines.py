@@ -65,10 +65,10 @@ class Worker:
         self._document, self._fault, self._seed = document, fault, seed
         self._answer, self._truth = answer, truth
 
-    def answer(self, raw: bytes) -> Iterator[tuple[bytes, bool]]:
+    def answer(self, raw: bytes, number: int) -> Iterator[tuple[bytes, bool]]:
         """What the files say about one line: bytes, and whether they go to the output file."""
         line = json.loads(raw)
-        custom_id, fault = line["custom_id"], self._hit(line["custom_id"])
+        custom_id, fault = line["custom_id"], self._hit(number)
         counts = self._document["request_counts"]
         if fault == "lines-missing":
             return
@@ -110,14 +110,13 @@ class Worker:
         if fault == "lines-foreign":
             yield _written(f"not-{custom_id}"[:64], _response(200, document)), True
 
-    def _hit(self, custom_id: str) -> str:
-        """Which fault this line has; by its place in a seeded order, not by when it comes."""
+    def _hit(self, number: int) -> str:
+        """Which fault the line with this number has."""
         if self._fault == "lines-all-failed":
             return self._fault
         if not self._fault.startswith("lines-") and self._fault != "batch-uncounted":
             return ""
-        mark = hashlib.sha256(f"{self._seed}/{custom_id}".encode()).hexdigest()
-        dice = random.Random(mark)  # noqa: S311  a sample's fault
+        dice = random.Random(f"{self._seed}/{self._fault}/{number}")  # noqa: S311
         if self._fault == "lines-mixed":
             return dice.choice(_MIXED) if dice.random() < 2 * _SHARE else ""
         kind = "lines-lost" if self._fault == "batch-uncounted" else self._fault
