@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 from playground.photos import files, header, pool
-from playground.photos.strip import strip
+from playground.photos.strip import colour_profile, strip
 from playground.size import Size
 from playground.values import Photo, Upload
 
-# Where a JPEG's metadata are; a colour profile after that is none that programs write.
-_METADATA_BYTES = 1 << 20
 SENT: tuple[str, ...] = ("jpeg", "png", "webp")
 
 
@@ -57,6 +57,25 @@ def prepare(
     return Upload(made, format_, Size(int(result["width"]), int(result["height"])))
 
 
+def prepare_file(photo: Photo, *, resize: int | None = None) -> Upload:
+    """As `prepare`, for a measured photo whose bytes nobody else needs: the child reads them.
+
+    Raises:
+        PhotoProblem: as `prepare`, and when the file has changed since it was measured.
+    """
+    request = {
+        "op": "prepare",
+        "max_pixels": files.MAX_PIXELS,
+        "resize": resize,
+        "formats": list(SENT),
+        "path": os.fsencode(files.check(photo)).hex(),
+        "sha256": photo.sha256,
+    }
+    result, made = pool.shared.ask(photo.name, request, b"")
+    format_ = cast("Literal['jpeg', 'png', 'webp']", str(result["format"]))
+    return Upload(made, format_, Size(int(result["width"]), int(result["height"])))
+
+
 def unchanged(photo: Photo, data: bytes, *, resize: int | None = None) -> Upload | None:
     """A JPEG that may be sent pixel for pixel, without its metadata; None where it must be decoded.
 
@@ -69,11 +88,11 @@ def unchanged(photo: Photo, data: bytes, *, resize: int | None = None) -> Upload
         return None
     try:
         read = header.of_bytes(data)
-    except header.BadHeader:
+        profile = colour_profile(data)
+    except (header.BadHeader, IndexError, struct.error):
         return None
     # A colour profile is dropped with the metadata; only sRGB means the same without one.
-    profile = data.find(b"ICC_PROFILE\0", 0, _METADATA_BYTES)
-    if profile >= 0 and not _calls_itself_srgb(data[profile : profile + 4096]):
+    if profile and not _calls_itself_srgb(profile[:4096]):
         return None
     if read is None or read.orientation != 1 or Size(*read.shown) != photo.size:
         return None

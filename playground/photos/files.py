@@ -177,6 +177,22 @@ def read(photo: Photo | Path | str) -> tuple[str, bytes]:
     return path.name, data
 
 
+def check(photo: Photo) -> str:
+    """The path of a measured photo, of which a decoding child will read and check the bytes.
+
+    Raises:
+        PhotoProblem: as `read`, as far as that can be told without reading it.
+    """
+    if photo.path is None or photo.sha256 is None:
+        msg = "a photo that was not measured cannot be sent"
+        raise PhotoProblem(msg)
+    try:
+        _checked(photo.path)
+    except OSError as problem:
+        raise _unreadable(photo.path, problem) from None
+    return os.path.abspath(photo.path)  # noqa: PTH100  a text
+
+
 def sniff(data: bytes) -> tuple[str, Size]:
     """Format and size of a delivered picture (PNG, JPEG or WebP) by its own header.
 

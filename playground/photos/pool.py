@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ WALL_SECONDS = 60.0
 # Computing time for one picture: three times what the slowest 64 Mpx photo needed when tried.
 CPU_SECONDS = 10.0
 _MAX_ANSWER_BYTES = 1 << 28
+_IDLE_LOOKS = 20
 _ENVIRONMENT = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 # Two bare packages stand in for the real ones, so that only the worker's own modules are loaded.
 _START = """
@@ -61,9 +63,7 @@ class _Child:
         """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        timer = threading.Timer(WALL_SECONDS, self._too_late)
-        timer.daemon = True
-        timer.start()
+        _watch.begin(self, WALL_SECONDS)
         try:
             limits = {"bytes": len(data), "cpu_seconds": CPU_SECONDS}
             text = json.dumps(request | limits).encode()
@@ -73,7 +73,7 @@ class _Child:
             result = json.loads(head)
             return result, self._read(int(result["bytes"]))
         finally:
-            timer.cancel()
+            _watch.end(self)
 
     def _write(self, data: bytes) -> None:
         assert self.process.stdin is not None
@@ -95,7 +95,8 @@ class _Child:
             count -= len(part)
         return b"".join(parts)
 
-    def _too_late(self) -> None:
+    def too_late(self) -> None:
+        """Kill it: it took longer than anyone waits."""
         self.late = True
         self.process.kill()
 
@@ -109,6 +110,43 @@ class _Child:
             return self.process.wait(grace_seconds)
         self.process.kill()
         return self.process.wait()
+
+
+class _Watch:
+    """Kills children that take too long. One thread for all: a timer for each picture is dear."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._until: dict[_Child, float] = {}
+        self._running = False
+
+    def begin(self, child: _Child, seconds: float) -> None:
+        with self._lock:
+            self._until[child] = time.monotonic() + seconds
+            if self._running:
+                return
+            self._running = True
+        threading.Thread(target=self._look, name="decoders", daemon=True).start()
+
+    def end(self, child: _Child) -> None:
+        with self._lock:
+            self._until.pop(child, None)
+
+    def _look(self) -> None:
+        idle = 0
+        while idle < _IDLE_LOOKS:
+            time.sleep(min(0.5, WALL_SECONDS / 4))
+            now = time.monotonic()
+            with self._lock:
+                late = [child for child, until in self._until.items() if until <= now]
+                idle = 0 if self._until else idle + 1
+                if idle >= _IDLE_LOOKS:
+                    self._running = False
+            for child in late:
+                child.too_late()
+
+
+_watch = _Watch()
 
 
 class Pool:
@@ -186,8 +224,8 @@ shared = Pool(WORKERS)
 
 def _forget() -> None:
     """After a fork the children belong to the parent: start with none."""
-    global shared
-    shared = Pool(shared.size)
+    global shared, _watch
+    shared, _watch = Pool(shared.size), _Watch()
 
 
 atexit.register(lambda: shared.close())

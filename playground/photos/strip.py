@@ -67,6 +67,25 @@ def _jpeg(data: bytes) -> bytes | None:
         offset = end
 
 
+def colour_profile(data: bytes) -> bytes:
+    """The first piece of a JPEG's embedded colour profile, or b"" where it has none.
+
+    Raises:
+        IndexError, struct.error: for a file that ends in its headers.
+    """
+    offset = 2
+    while True:
+        while data[offset + 1] == 0xFF and data[offset] == 0xFF:
+            offset += 1
+        marker = data[offset + 1]
+        if marker in {0xDA, 0xD9} or data[offset] != 0xFF:
+            return b""
+        end = offset + 2 + struct.unpack_from(">H", data, offset + 2)[0]
+        if marker == 0xE2 and data.startswith(b"ICC_PROFILE\0", offset + 4):
+            return data[offset + 4 : end]
+        offset = end
+
+
 def _scan_end(data: bytes, start: int) -> int | None:
     """Where the compressed pixels that begin at `start` end: at the next real marker."""
     for found in _JPEG_MARKER.finditer(data, start):

@@ -347,6 +347,8 @@ class Client:
 def _read(request: Request, exchange: Exchange) -> Outcome:
     if exchange.memory is not None:
         return outcomes.read_bytes(request, bytes(exchange.memory))
+    if exchange.stage == "done" and exchange.small is not None:
+        return outcomes.read_bytes(request, bytes(exchange.small))
     path = exchange.body if exchange.stage == "done" else exchange.part
     return outcomes.read_spool(request, path)
 

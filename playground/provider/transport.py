@@ -28,6 +28,7 @@ from playground.provider.redact import Scrubber, without_secrets
 
 MEBIBYTE = 2**20
 ERROR_LIMIT_BYTES = MEBIBYTE
+_SMALL_BYTES = 65_536
 _SOCKET_CHUNK_BYTES = 65_536
 
 # Sent to endpoints other than OpenAI's own; organisation, project and custom headers are not.
@@ -55,7 +56,8 @@ class Exchange:
     """One attempt's request and answer, as the transport saw it.
 
     `stage` is local (nothing left), sending, answering or done; `deadline` is on the
-    transport's clock, in seconds. `memory` holds the spooled bytes when the disk was full.
+    transport's clock, in seconds. `memory` holds the spooled bytes when the disk was full;
+    `small` the same bytes as the file while they are few.
     """
 
     spool: Path
@@ -66,6 +68,8 @@ class Exchange:
     received_bytes: int = 0
     trouble: Exception | None = None
     memory: bytearray | None = None
+    # A small answer as it was spooled, so that it need not be read back.
+    small: bytearray | None = None
 
     @property
     def part(self) -> Path:
@@ -216,41 +220,51 @@ class SpoolFile:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        path = exchange.part
+        exchange.small = bytearray()
+        # Texts, not paths: this is done for every call.
+        stem = os.fspath(exchange.spool).removesuffix(".part").removesuffix(".body")
+        self._part, self._body = f"{stem}.part", f"{stem}.body"
         how = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        # Unbuffered: what was written survives the death of this process.
         try:
-            descriptor = os.open(path, how, 0o600)
+            self._handle = os.open(self._part, how, 0o600)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, how, 0o600)
-        self._file = open(descriptor, "wb", buffering=0)  # noqa: SIM115, PTH123  closed in close()
+            exchange.spool.parent.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(self._part, how, 0o600)
 
     def write(self, data: bytes) -> None:
-        if self._exchange.memory is not None:
-            self._exchange.memory += data
+        exchange = self._exchange
+        if exchange.memory is not None:
+            exchange.memory += data
             return
+        if exchange.small is not None:
+            exchange.small += data
+            if len(exchange.small) > _SMALL_BYTES:
+                exchange.small = None
         written = 0
         try:
+            # Unbuffered: what was written survives the death of this process.
             while written < len(data):
-                written += self._file.write(data[written:] if written else data)
+                written += os.write(self._handle, data[written:] if written else data)
         except OSError:
-            self._file.close()
-            kept = self._exchange.part.read_bytes()
-            self._exchange.memory = bytearray(kept + data[written:])
+            self.close()
+            kept = exchange.part.read_bytes()
+            exchange.memory = bytearray(kept + data[written:])
+            exchange.small = None
 
     def finish(self) -> None:
-        self._file.close()
+        self.close()
         if self._exchange.memory is None:
-            self._exchange.part.rename(self._exchange.body)
+            os.rename(self._part, self._body)  # noqa: PTH104  as above
 
     def close(self) -> None:
-        self._file.close()
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
 
     def discard(self) -> None:
         """Nothing came: no empty file is left behind."""
-        self._file.close()
-        self._exchange.part.unlink(missing_ok=True)
+        self.close()
+        Path(self._part).unlink(missing_ok=True)
 
 
 class _Tee(httpx2.SyncByteStream):

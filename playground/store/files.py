@@ -24,6 +24,7 @@ import fsspec  # type: ignore[import-untyped]
 from playground import failpoints
 from playground.errors import GalleryProblem
 from playground.store import disk
+from playground.values import Photo
 
 MARKER = "gallery.id"
 TEMPORARY = ".tmp-"
@@ -49,8 +50,8 @@ class Originals(Protocol):
     def put(self, name: str, data: bytes) -> None:
         """Store `data` durably under `name`."""
 
-    def adopt(self, name: str, path: Path, data: bytes) -> None:
-        """Keep the file at `path`, whose bytes are `data`, without copying it where possible."""
+    def adopt(self, name: str, path: Path, size_bytes: int, read: Callable[[], bytes]) -> None:
+        """Keep the file at `path` without copying it where possible; `read` gives its bytes."""
 
     def sync(self, names: Iterable[str]) -> None:
         """Make adopted files durable under their names, before rows mention them."""
@@ -130,37 +131,39 @@ class FolderOriginals:
         disk.sync_folder(final.parent)
         failpoints.hit("post_rename")
 
-    def adopt(self, name: str, path: Path, data: bytes) -> None:
+    def adopt(self, name: str, path: Path, size_bytes: int, read: Callable[[], bytes]) -> None:
         """Keep a photo of the owner's archive: as a second name of the same file, else a copy.
 
         A second name (hard link) takes no room, which for an archive matters: nothing is
         written to the file itself. Whoever later changes that file *in place* changes what the
         gallery has too (`verify(full=True)` tells); programs that write a new file do not.
-        It is durable after `sync`.
+        It is durable after `sync`. `read` gives its bytes where a copy is made.
 
         Raises:
             GalleryProblem: as `put`.
         """
-        final = self.folder / name
-        try:
-            if final.stat().st_size == len(data):
+        # Texts, not paths: an archive does this for every photo.
+        final, source = f"{self.folder}/{name}", os.fspath(path)
+        with contextlib.suppress(OSError):
+            if os.stat(final).st_size == size_bytes:  # noqa: PTH116
                 return
-        except OSError:
-            pass
-        temporary = final.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+        temporary = f"{os.path.dirname(final)}/{TEMPORARY}{secrets.token_hex(8)}"  # noqa: PTH120
         try:
-            disk.make_folder(final.parent)
-            os.link(path, temporary, follow_symlinks=False)
-            status = temporary.stat(follow_symlinks=False)
-            known = path.stat()
-            same = (status.st_ino, status.st_size) == (known.st_ino, len(data))
+            try:
+                os.link(source, temporary, follow_symlinks=False)
+            except FileNotFoundError:
+                disk.make_folder(Path(final).parent)
+                os.link(source, temporary, follow_symlinks=False)
+            status = os.lstat(temporary)
+            known = os.stat(source)  # noqa: PTH116
+            same = (status.st_ino, status.st_size) == (known.st_ino, size_bytes)
             if not stat.S_ISREG(status.st_mode) or not same:
                 raise OSError(errno.ESTALE, "changed while it was read")
-            temporary.replace(final)
+            os.replace(temporary, final)  # noqa: PTH105
         except OSError:
             with contextlib.suppress(OSError):
-                temporary.unlink()
-            self.put(name, data)
+                os.unlink(temporary)  # noqa: PTH108
+            self.put(name, read())
 
     def sync(self, names: Iterable[str]) -> None:
         """Sync the folders of these names, each once.
@@ -257,9 +260,10 @@ class RemoteOriginals:
             raise GalleryProblem(msg) from error
         failpoints.hit("post_rename")
 
-    def adopt(self, name: str, path: Path, data: bytes) -> None:  # noqa: ARG002  needs no file
+    def adopt(self, name: str, path: Path, size_bytes: int, read: Callable[[], bytes]) -> None:
         """Store a copy."""
-        self.put(name, data)
+        del path, size_bytes
+        self.put(name, read())
 
     def sync(self, names: Iterable[str]) -> None:
         """Nothing to do: an object is durable once it is stored."""
@@ -297,6 +301,24 @@ class RemoteOriginals:
         """Write the marker."""
         self._system.makedirs(self._root, exist_ok=True)
         self._system.pipe_file(self._at(MARKER), f"{gallery_id}\n".encode())
+
+
+def unchanged(photo: Photo) -> bytes:
+    """The bytes of a measured photo's file.
+
+    Raises:
+        GalleryProblem: when it is gone, or no longer the file that was measured.
+    """
+    assert photo.path is not None
+    try:
+        data = photo.path.read_bytes()
+    except OSError as error:
+        msg = f"{photo.path} cannot be read ({error.strerror}), so it was not stored."
+        raise GalleryProblem(msg) from error
+    if sha256_of(data) != photo.sha256:
+        msg = f"{photo.path} has changed since it was measured, so it was not stored."
+        raise GalleryProblem(msg)
+    return data
 
 
 def sha256_of(data: bytes) -> str:

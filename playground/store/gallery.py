@@ -181,10 +181,11 @@ class Gallery:
         self._originals.put(files.name_of(sha256, format), data)
         return sha256
 
-    def adopt(self, photo: Photo, data: bytes) -> None:
+    def adopt(self, photo: Photo, data: bytes | None = None) -> None:
         """Keep the file of a measured photo, without copying it where possible.
 
-        `data` are its bytes, checked against its hash. Its row comes with its first caption
+        `data` are its bytes, checked against its hash; they are read where they are needed and
+        missing. Its row comes with its first caption
         (`Ledger.bulk`, `adopted`); until then the file is only there.
 
         Raises:
@@ -193,7 +194,12 @@ class Gallery:
         self._check_writable()
         assert photo.path is not None
         name = files.name_of(str(photo.sha256), str(photo.format))
-        self._originals.adopt(name, photo.path, data)
+
+        def read() -> bytes:
+            return files.unchanged(photo) if data is None else data
+
+        size_bytes = photo.size_bytes if data is None else len(data)
+        self._originals.adopt(name, photo.path, size_bytes or 0, read)
 
     def sync_adopted(self, photos: Iterable[Photo]) -> None:
         """Make the files of adopted photos durable; to be called before their rows are made.
