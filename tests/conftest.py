@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import itertools
 import os
 import shutil
@@ -19,8 +20,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from playground.store import Attempt, Gallery
-from playground.values import ImageRequest, Quote, Request
+from playground.store import Attempt, Gallery, Imported
+from playground.values import GalleryItem, ImageRequest, Photo, Quote, Request
 
 _numbers = itertools.count(1)
 # The keyring of the person who runs the tests stays closed, in child processes too.
@@ -215,3 +216,41 @@ def reserve() -> Callable[..., Attempt]:
         return gallery.ledger.reserve(job_key=job, slots=slots, request=asked, **how)
 
     return reserved
+
+
+@pytest.fixture
+def photo_file() -> Callable[..., bytes]:
+    """The bytes of a small noisy picture: `photo_file("jpeg", seed=2, exif=…)`."""
+
+    def made(format_: str = "jpeg", *, seed: int = 1, mode: str = "RGB", **how: Any) -> bytes:
+        import io
+        import random
+
+        from PIL import Image
+
+        noise = random.Random(seed).randbytes(48 * 32)
+        image = Image.frombytes("L", (48, 32), noise).convert(mode)
+        out = io.BytesIO()
+        image.save(out, format_, **how)
+        return out.getvalue()
+
+    return made
+
+
+@pytest.fixture
+def take(photo_file: Callable[..., bytes]) -> Callable[..., GalleryItem]:
+    """Puts a picture with words into a gallery: `take(gallery, prompt="…", tags=("a",))`."""
+
+    def taken(gallery: Gallery, data: bytes | None = None, **words: Any) -> GalleryItem:
+        from playground.photos import sniff
+
+        data = data or photo_file(seed=next(_numbers))
+        format_, size = sniff(data)
+        photo = Photo(
+            size.width_px, size.height_px, format_, len(data), hashlib.sha256(data).hexdigest()
+        )
+        words = {"name": "holiday.jpg", **words}
+        ((item, _),) = gallery.take_in([(Imported(photo, **words), data)])
+        return item
+
+    return taken
