@@ -435,6 +435,38 @@ def test_the_copied_curl_holds_no_key_and_expands_nothing(state, monkeypatch):
     assert "it's $HOME `id` $(id)" in shown
 
 
+def test_copied_code_names_pictures_as_people_know_them(state, gallery):
+    put(state, CAT.read_bytes(), name="my cat.jpg")
+    state.change(prompt="make it night")
+    assert "image[]=@my cat.jpg" in state.copied(None, "curl")
+    state.generate()
+    made = state.shown.item
+    state.remove_picture(state.references.pictures[0].id)
+    assert 'images=["my cat.jpg"]' in state.copied(made.id, "python")
+    state.add_item(made.id)
+    assert f'images=["halfpenny-{made.id[:8]}.png"]' in state.copied(None, "python")
+
+
+def test_pictures_to_edit_are_found_in_the_whole_gallery_a_page_at_a_time(state, monkeypatch):
+    monkeypatch.setattr("playground.state.page.PICKS", 2)
+    for prompt in ("a red boat", "a red kite", "a red fox", "a blue fox"):
+        state.change(prompt=prompt)
+        state.generate()
+    state.pick("red")
+    first = [item.prompt for item in state.picks.items]
+    assert (len(first), state.picks.total, state.picks.more) == (2, 3, True)
+    state.pick("red", more=True)
+    assert state.picks.appended
+    assert not state.picks.more
+    assert {*first, *(item.prompt for item in state.picks.items)} == {
+        "a red boat",
+        "a red kite",
+        "a red fox",
+    }
+    state.add_items([item.id for item in state.picks.items] * 9 + [state.picks.items[0].id] * 9)
+    assert len(state.references.pictures) == page.MAX_PICTURES
+
+
 def test_annotations_are_written_and_a_conflict_brings_the_new_state(state, gallery):
     state.change(prompt="a cat")
     state.generate()

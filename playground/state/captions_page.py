@@ -27,7 +27,7 @@ from playground.provider.client import Client
 from playground.runner import CONSENT_DOLLARS, caps, perform
 from playground.sight import Curve, Sight, curve, sight
 from playground.size import Size
-from playground.state.cells import OWNER, Cell, accepting, answered
+from playground.state.cells import OWNER, Cell, accepting, advised, answered
 from playground.state.page import Head, PageState, Trouble, bug_words
 from playground.state.question import (
     Estimate,
@@ -36,18 +36,20 @@ from playground.state.question import (
     Sum,
     button,
     lengths,
+    per_photo,
     price_of,
     sums,
 )
 from playground.state.shots import MAX_SHOTS, Intake, Shot, shown_name
 from playground.store import Gallery
-from playground.values import CaptionRequest, GalleryItem, Quote
+from playground.values import CaptionRequest, Quote
 
 STREAM_SECONDS = 0.06
-PICKS = 48
 WORKERS = 4
 _PHOTOS = Path(pricing.__file__).parent / "data" / "photos"
 SAMPLES = (_PHOTOS / "cat.jpg", _PHOTOS / "coffee.jpg")
+# What is accepted as what; two answers cannot stand in one place (tags add up).
+PLACES = {"alt": "alt", "decorative": "alt", "caption": "caption"}
 Submit = Callable[[Callable[[], None]], object]
 
 
@@ -73,19 +75,20 @@ class Progress:
     held: Decimal = Decimal(0)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Picks:
-    """Pictures of the gallery to choose from."""
-
-    items: tuple[GalleryItem, ...] = ()
-    total: int = 0
-    thumbnails: Mapping[str, bytes] = field(default_factory=dict)
+_UNSENT = "Cancelled before it was sent: nothing was billed."
+_LEFT = (
+    "Cancelled while the model was writing: it may be billed all the same, so its price stays "
+    "held until it is known."
+)
 
 
 @dataclass(slots=True)
 class _Run:
+    """A run; `cells` are the answers that it may still write, by photo and model."""
+
     cancelled: bool = False
     total: int = 0
+    cells: set[tuple[str, str]] = field(default_factory=set)
     done: int = 0
     billed: Decimal = Decimal(0)
     held: Decimal = Decimal(0)
@@ -114,7 +117,6 @@ class CaptionsState(PageState):
     view = Instance(View, allow_none=True)
     cell = Instance(Cell, allow_none=True)
     progress = Instance(Progress, allow_none=True)
-    picks = Instance(Picks, allow_none=True)
 
     def __init__(
         self,
@@ -240,13 +242,6 @@ class CaptionsState(PageState):
                 del self.cells[key]
             self._announce()
 
-    def pick(self, text: str) -> None:
-        """Search the gallery for pictures to caption; the answer is `picks`."""
-        with self._guarded():
-            page = self._store.search(text, limit=PICKS)
-            small = self._store.thumbnails([item.id for item in page.items])
-            self.picks = Picks(page.items, page.total, small)
-
     # -- spending ------------------------------------------------------------------------------
 
     def run(self, consent: str = "") -> None:
@@ -278,14 +273,26 @@ class CaptionsState(PageState):
             self._start([(shot, request)], agreed=False)
 
     def cancel(self) -> None:
-        """Stop: what was not sent is not sent; what was sent may be billed all the same."""
+        """Stop now: what was not sent is not sent; what was sent may be billed all the same.
+
+        The page is free at once. A call that is under way is left at the next word of it, and
+        what it still brings is shown and kept.
+        """
         with self._guarded():
-            if self._run is not None:
-                self._run.cancelled = True
-                self._tell_progress()
+            run = self._run
+            if run is None:
+                return
+            run.cancelled, self._run = True, None
+            for key in run.cells:
+                cell = self.cells.get(key)
+                if cell is not None and cell.status in {"waiting", "asking"}:
+                    message = _UNSENT if cell.status == "waiting" else _LEFT
+                    self._show_cell(replace(cell, status="cancelled", message=message))
+            self._tell_progress(run)
+            self._price()
 
     def _start(self, jobs: list[tuple[Shot, CaptionRequest]], *, agreed: bool) -> None:
-        run = _Run(total=len(jobs))
+        run = _Run(total=len(jobs), cells={(shot.id, request.model) for shot, request in jobs})
         self._run = run
         for shot, request in jobs:
             self._show_cell(Cell(shot.id, request.model, request.task, request))
@@ -301,37 +308,46 @@ class CaptionsState(PageState):
             cell = Cell(shot.id, request.model, request.task, request)
         try:
             if run.cancelled:
-                message = "Cancelled before it was sent: nothing was billed."
-                cell = replace(cell, status="cancelled", message=message)
+                cell = replace(cell, status="cancelled", message=_UNSENT)
             else:
                 cell = self._asked(run, cell, request, agreed)
         except _Cancelled:
-            message = (
-                "Cancelled while the model was writing: it may be billed all the same, so its "
-                "price stays held until it is known."
-            )
-            cell = replace(cell, status="cancelled", message=message)
+            cell = replace(cell, status="cancelled", message=_LEFT)
         except PlaygroundError as problem:
             cell = replace(cell, status="failed", message=str(problem), billed=Decimal(0))
         except Exception as bug:
             cell = replace(cell, status="unknown", message=bug_words(bug))
         with self._lock:
-            self._show_cell(cell)
+            self._show_answer(run, cell)
             run.done += 1
             run.billed += cell.billed or Decimal(0)
-            if run.done >= run.total:
+            ended = run.done >= run.total
+            if ended and self._run is run:
                 self._run = None
-            self._tell_progress(run)
-            if self._run is None:
+            if not run.cancelled:
+                self._tell_progress(run)
+            if ended:
                 with self._guarded():
                     self._refresh_head()
                 self._price()
+
+    def _show_answer(self, run: _Run, cell: Cell) -> None:
+        """Unless the same was asked anew meanwhile, after a Cancel."""
+        if (
+            self._run is run
+            or self._run is None
+            or (cell.shot_id, cell.model) not in self._run.cells
+        ):
+            self._show_cell(cell)
 
     def _asked(self, run: _Run, cell: Cell, request: CaptionRequest, agreed: bool) -> Cell:
         cell = replace(cell, status="asking")
         pieces: list[str] = []
         shown = self._clock()
-        self._show_cell(cell)
+        with self._lock:
+            if run.cancelled:
+                return replace(cell, status="cancelled", message=_UNSENT)
+            self._show_cell(cell)
 
         def on_text(piece: str) -> None:
             nonlocal shown
@@ -354,8 +370,9 @@ class CaptionsState(PageState):
         """The owner's version of an answer; the same text again undoes the edit."""
         with self._guarded():
             cell = self._finished(shot_id, model)
-            limit = self.options.alt_limit
-            advice = captions.alt_problems(text, limit) if cell.task == "alt" else cell.advice
+            advice = cell.advice
+            if cell.task == "alt":
+                advice = advised(cell, text, self.options.alt_limit)
             edited = None if text == cell.text else text[: captions.MAX_TEXT_BYTES]
             self._show_cell(replace(cell, edited=edited, advice=advice))
 
@@ -376,7 +393,8 @@ class CaptionsState(PageState):
             self._before[shot_id, model] = before
             # Two alt texts cannot stand at once: the other model's is not accepted any more.
             for key, other in list(self.cells.items()):
-                if key[0] == shot_id and key[1] != model and other.accepted == where != "tags":
+                taken = PLACES.get(other.accepted) == PLACES.get(where) is not None
+                if key[0] == shot_id and key[1] != model and taken:
                     self._show_cell(replace(other, accepted=""))
             self._show_cell(replace(cell, accepted=where))
 
@@ -449,6 +467,8 @@ class CaptionsState(PageState):
             details=options.details,
             notes=tuple(dict.fromkeys(note for quote in quotes for note in quote.notes))[:8],
             answered=ready * len(options.models) - asked,
+            tiers=options.tiers,
+            each=per_photo(total, len(shots)),
         )
         self.estimate = made
         return made

@@ -54,6 +54,11 @@ class Cell:
         """The text that would be accepted."""
         return self.text if self.edited is None else self.edited
 
+    @property
+    def decorative(self) -> bool:
+        """Whether it says that the photo is only decoration: screen readers skip it."""
+        return self.task == "alt" and _plain(self.final) == captions.DECORATIVE
+
 
 def answered(cell: Cell, result: Result, sample: bool, alt_limit: int) -> Cell:
     """The cell of a call that was sent."""
@@ -72,7 +77,7 @@ def answered(cell: Cell, result: Result, sample: bool, alt_limit: int) -> Cell:
         notes=result.notes,
     )
     if isinstance(outcome, Captioned):
-        advice = captions.alt_problems(result.text, alt_limit) if cell.task == "alt" else ()
+        advice = advised(cell, result.text, alt_limit)
         if not result.text and cell.task == "ocr":
             advice = ("there is no text in this photo, says the model",)
         return replace(
@@ -83,17 +88,30 @@ def answered(cell: Cell, result: Result, sample: bool, alt_limit: int) -> Cell:
     return replace(cell, status=status, text="", message=message)
 
 
+def advised(cell: Cell, text: str, alt_limit: int) -> tuple[str, ...]:
+    """What a good alternative text would do otherwise; nothing for other tasks."""
+    if cell.task != "alt" or _plain(text) == captions.DECORATIVE:
+        return ()
+    return captions.alt_problems(text, alt_limit)
+
+
 def accepting(cell: Cell, item: GalleryItem) -> tuple[dict[str, Any], dict[str, Any], str]:
     """What to write, what would undo it, and the name of the field."""
     if cell.task == "alt":
         text = cell.final.strip()
-        if text.strip(".") == captions.DECORATIVE:
-            new = [] if "decorative" in item.tags else ["decorative"]
-            return {"alt": "", "tag": new}, {"alt": item.alt, "untag": new}, "alt"
-        return {"alt": text}, {"alt": item.alt}, "alt"
+        marked = [tag for tag in item.tags if tag == "decorative"]
+        if cell.decorative:
+            new = [] if marked else ["decorative"]
+            return {"alt": "", "tag": new}, {"alt": item.alt, "untag": new}, "decorative"
+        # A text of its own ends that the photo is decoration.
+        return {"alt": text, "untag": marked}, {"alt": item.alt, "tag": marked}, "alt"
     if cell.task == "tags":
         wanted = captions.clean_tags(cell.final.replace("\n", ",").split(","))
         new = [tag for tag in wanted if tag not in item.tags]
         return {"tag": new}, {"untag": new}, "tags"
     own = next((one.text for one in item.captions if one.model == OWNER), "")
     return {"caption": cell.final.strip()}, {"caption": own}, "caption"
+
+
+def _plain(text: str) -> str:
+    return text.strip(" .\"'").upper()

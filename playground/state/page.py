@@ -24,7 +24,10 @@ from playground.values import GalleryItem
 if TYPE_CHECKING:
     from playground.provider.client import Client
 
-ANNOTATIONS = frozenset({"rating", "note", "title", "alt", "tag", "untag"})
+PICKS = 48
+"""Pictures that a picker gets at a time."""
+
+ANNOTATIONS = frozenset({"rating", "note", "title", "alt", "collection", "tag", "untag"})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -60,6 +63,20 @@ class Trouble:
     changes: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Picks:
+    """Pictures of the gallery to choose from.
+
+    `appended` when they follow those shown before; `more` when still others follow.
+    """
+
+    items: tuple[GalleryItem, ...] = ()
+    total: int = 0
+    thumbnails: Mapping[str, bytes] = field(default_factory=dict)
+    appended: bool = False
+    more: bool = False
+
+
 class PageState(HasTraits):
     """A page without its looks.
 
@@ -72,6 +89,7 @@ class PageState(HasTraits):
 
     head = Instance(Head, allow_none=True)
     saved = Instance(Opened, allow_none=True)
+    picks = Instance(Picks, allow_none=True)
     trouble = Instance(Trouble, allow_none=True)
 
     def __init__(
@@ -87,6 +105,7 @@ class PageState(HasTraits):
         self._client: Client | None = None
         self._lock = threading.RLock()
         self._opening = threading.RLock()
+        self._picking: tuple[str, str | None] = ("", None)
 
     def warm(self) -> None:
         """Do ahead what opening needs, for a kernel that waits for its page.
@@ -126,6 +145,17 @@ class PageState(HasTraits):
                 return
             self.saved = Opened(item)
             self._annotated(item)
+
+    def pick(self, text: str, *, more: bool = False) -> None:
+        """Search the gallery for pictures to choose; the answer is `picks`."""
+        with self._guarded():
+            known, cursor = self._picking
+            after = cursor if more and known == text else None
+            page = self._store.search(text, limit=PICKS, after=after)
+            self._picking = (text, page.next)
+            small = self.thumbnails(page.items)
+            appended = after is not None
+            self.picks = Picks(page.items, page.total, small, appended, page.next is not None)
 
     def picture(self, item_id: str) -> bytes | None:
         """The original's bytes, as they were delivered; None (and `trouble`) where it is lost."""

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -346,8 +346,12 @@ class PlaygroundState(PageState):
         """A picture of the gallery as one more to edit."""
         with self._guarded():
             item = self._store.item(item_id)
-            name = item.title or item.name or f"{item.id[:8]}.{item.format}"
-            self._add(self._store.original_path(item_id), name)
+            self._add(self._store.original_path(item_id), file_name(item))
+
+    def add_items(self, item_ids: Sequence[str]) -> None:
+        """Several pictures of the gallery, until sixteen are there."""
+        for item_id in item_ids[:MAX_PICTURES]:
+            self.add_item(item_id)
 
     def upload(self, key: str, name: str, chunk: bytes, *, last: bool, mask: bool = False) -> None:
         """A piece of a picture from the browser; with the last one it is looked at and used.
@@ -435,8 +439,10 @@ class PlaygroundState(PageState):
             path = self._store.original_path(item.id)
             preview, _ = photos.thumbnail(path, edge_px=PREVIEW_PX)
             self._count += 1
-            name = item.title or item.name or item.id[:8]
-            found.append(Reference(f"ref{self._count}", photos.measure(path), name, preview))
+            reference = Reference(
+                f"ref{self._count}", photos.measure(path), file_name(item), preview
+            )
+            found.append(reference)
         return tuple(found)
 
     def _keep_pictures(self, store: Gallery, request: EditRequest) -> None:
@@ -464,8 +470,18 @@ class PlaygroundState(PageState):
                 request = self._request_of(self._store.item(item_id))
             if request is not None:
                 write = quoting.as_python if language == "python" else quoting.as_curl
-                return write(request)
+                return write(request, self._names(request))
         return ""
+
+    def _names(self, request: ImageRequest) -> dict[str, str]:
+        """What the pictures of an edit are called where they came from, by their hash."""
+        names = {ref.photo.sha256: ref.name for ref in self._pictures.pictures}
+        for image in request.images if isinstance(request, EditRequest) else ():
+            known = image.sha256 if isinstance(image, Photo) else None
+            if known and known not in names:
+                item = self._store.find_photo(known)
+                names[known] = f"{known[:8]}.png" if item is None else file_name(item)
+        return {key: name for key, name in names.items() if key}
 
     def elapsed(self, run: Run) -> float:
         """Seconds since the button was pressed."""
@@ -532,6 +548,11 @@ class PlaygroundState(PageState):
 
     def _quote(self) -> None:
         self.panel = self._panel()
+
+
+def file_name(item: GalleryItem) -> str:
+    """What a picture's file is called: an upload's own name, else the name of its download."""
+    return item.name or f"halfpenny-{item.id[:8]}.{item.format}"
 
 
 def _ending(result: Result) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Options:
     detail: str = "auto"
     resize: int | None = 1024
     models: tuple[str, ...] = DEFAULT_MODELS
+    tier: str = "standard"
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -84,6 +85,18 @@ class Options:
             return ("auto",)
         return tuple(d for d in chosen[0].details if all(d in one.details for one in chosen))
 
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """The tiers of live calls that every chosen model has."""
+        chosen = [catalog.default().model(name) for name in self.models]
+        if not chosen:
+            return ("standard",)
+        return tuple(
+            tier
+            for tier in chosen[0].tiers
+            if tier != "batch" and all(tier in one.tiers for one in chosen)
+        )
+
     def template(self, model: str) -> CaptionRequest:
         """The question to one model, without a photo."""
         schema = None
@@ -100,12 +113,15 @@ class Options:
             resize=self.resize,
             max_output_tokens=self.max_tokens,
             schema=schema,
+            tier=self.tier,  # type: ignore[arg-type] # one of `tiers`
         )
 
     def changed(self, changes: Mapping[str, Any]) -> Options:
         """With other values; what makes no sense (yet) is left as it was."""
         options = replace(self, **_typed(changes))
-        return options if options.detail in options.details else replace(options, detail="auto")
+        if options.detail not in options.details:
+            options = replace(options, detail="auto")
+        return options if options.tier in options.tiers else replace(options, tier="standard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +142,8 @@ class Estimate:
 
     `button` is what the button says; `wait` why it cannot be pressed ("" when it can);
     `asks` that the amount `most` has to be confirmed first. `lengths` are the prices at other
-    answer lengths: (tokens, low, high).
+    answer lengths: (tokens, low, high). `each` is the price of one photo, the average where
+    photos differ in size.
     """
 
     calls: int
@@ -145,6 +162,8 @@ class Estimate:
     details: tuple[str, ...]
     notes: tuple[str, ...]
     answered: int
+    tiers: tuple[str, ...] = ("standard",)
+    each: tuple[Decimal, Decimal] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +203,14 @@ def lengths(
     return tuple((length, total.low, without + per_token * length) for length in LENGTHS)
 
 
+def per_photo(total: Sum, shots: int) -> tuple[Decimal, Decimal] | None:
+    """Dollars for a photo with all chosen models, to the nanodollar."""
+    if not shots or total.low is None or total.high is None:
+        return None
+    nano = Decimal("0.000000001")
+    return (total.low / shots).quantize(nano), (total.high / shots).quantize(nano)
+
+
 def button(shots: int, rows: Sequence[ModelPrice], total: Sum) -> str:
     """What the button says: how much is asked, and what it costs."""
     if not shots:
@@ -215,6 +242,7 @@ _SENSIBLE: Mapping[str, Callable[[Any], bool]] = {
     "task": lambda value: value in {*TASKS, "own"},
     "decorative": lambda value: isinstance(value, bool),
     "detail": lambda value: isinstance(value, str),
+    "tier": lambda value: isinstance(value, str),
     "resize": lambda value: value is None or _whole(value, 16, 20_000),
     "max_tokens": lambda value: _whole(value, 16, 4000),
     "alt_limit": lambda value: _whole(value, 20, 1000),

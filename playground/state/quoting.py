@@ -257,20 +257,23 @@ def panel(
     return replace(made, **_why_not(form, prompt, quote, spent, call_cap))
 
 
-def as_python(request: ImageRequest) -> str:
-    """A call of this package that asks the same; pictures are named, not included."""
+def as_python(request: ImageRequest, names: Mapping[str, str] | None = None) -> str:
+    """A call of this package that asks the same; pictures are named, not included.
+
+    `names` are the pictures' names by SHA-256, where they are not those of their files.
+    """
     lines = [f"    {json.dumps(request.prompt, ensure_ascii=False)},"]
     lines.append(f"    model={_python(request.model)},")
     lines += [f"    {name}={_python(value)}," for name, value in _said(request)]
     if isinstance(request, EditRequest):
-        names = ", ".join(json.dumps(_name(image)) for image in request.images)
-        lines.append(f"    images=[{names}],")
+        pictures = ", ".join(json.dumps(_name(image, names)) for image in request.images)
+        lines.append(f"    images=[{pictures}],")
         if request.mask is not None:
-            lines.append(f"    mask={json.dumps(_name(request.mask))},")
+            lines.append('    mask="mask.png",')
     return "\n".join(["from playground import generate", "", "generate(", *lines, ")"])
 
 
-def as_curl(request: ImageRequest) -> str:
+def as_curl(request: ImageRequest, names: Mapping[str, str] | None = None) -> str:
     """The same as a curl command; the key stays in the environment ($OPENAI_API_KEY)."""
     form = {"model": request.model, "prompt": request.prompt, **dict(_said(request))}
     address = "https://api.openai.com/v1/images/"
@@ -278,9 +281,9 @@ def as_curl(request: ImageRequest) -> str:
     if isinstance(request, EditRequest):
         # A value that starts with @ must not load a file: only pictures go with -F.
         flags = [f"  --form-string {_quoted(f'{name}={value}')}" for name, value in form.items()]
-        flags += [f"  -F {_quoted(f'image[]=@{_name(image)}')}" for image in request.images]
+        flags += [f"  -F {_quoted(f'image[]=@{_name(image, names)}')}" for image in request.images]
         if request.mask is not None:
-            flags.append(f"  -F {_quoted(f'mask=@{_name(request.mask)}')}")
+            flags.append("  -F 'mask=@mask.png'")
         return " \\\n".join([f"curl {address}edits", f"  {head}", *flags])
     body = json.dumps(form, ensure_ascii=False)
     return " \\\n".join(
@@ -445,8 +448,9 @@ def _python(value: Any) -> str:
     return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
-def _name(image: Any) -> str:
-    name = image.name if isinstance(image, Photo) else str(image)
+def _name(image: Any, names: Mapping[str, str] | None) -> str:
+    known = (names or {}).get(image.sha256 or "") if isinstance(image, Photo) else None
+    name = known or (image.name if isinstance(image, Photo) else str(image))
     return render.printable(name)
 
 

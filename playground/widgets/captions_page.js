@@ -70,7 +70,7 @@ class CaptionsPage extends Page {
       view: () => this.showView(message),
       cell: () => this.showCell(message),
       progress: () => this.showProgress(message),
-      picks: () => this.showPicks(message, buffers),
+      picks: () => this.picker.show(message, buffers),
       error: () => this.showError(message),
     };
   }
@@ -110,7 +110,7 @@ class CaptionsPage extends Page {
     this.drop = el("div", { class: "cp-drop" },
       el("div", { class: "cp-ways" },
         el("label", { class: "hp-button cp-choose" }, "Choose photos", this.file),
-        el("button", { type: "button", class: "hp-button", onclick: () => this.openPicker() }, "From the gallery")),
+        el("button", { type: "button", class: "hp-button", onclick: () => this.picker.open() }, "From the gallery")),
       el("p", { class: "hp-small" }, "or drop them anywhere on this page"));
     this.more = el("details", { class: "cp-more" }, el("summary", {}, "From a folder or an address"),
       line(this.path, "Read", (path) => this.act({ do: "folder", path })), this.urlLine);
@@ -146,7 +146,7 @@ class CaptionsPage extends Page {
         el("li", {}, "Read the answers side by side. What you accept goes to the gallery, with who wrote it.")),
       el("button", { type: "button", class: "hp-button", onclick: () => this.act({ do: "samples" }) }, "Try it with two sample photos"));
 
-    this.picker = el("dialog", { class: "cp-dialog cp-picker", "aria-label": "Pictures of the gallery" });
+    this.picker = new Picker(this, { title: "Photos from the gallery", take: (ids) => this.act({ do: "items", ids }) });
     this.asker = el("dialog", { class: "cp-dialog", "aria-label": "Confirm the price" });
     this.root.append(
       el("div", { class: "cp-body" },
@@ -160,7 +160,7 @@ class CaptionsPage extends Page {
           section("Models", this.models, this.addModel),
           el("div", { class: "cp-pay" }, this.total, this.go, this.stop, this.bar, this.wait, this.announced)),
         el("main", { class: "cp-out" }, this.empty, this.sight, this.results)),
-      this.picker, this.asker);
+      this.picker.dialog, this.asker);
     this.dropping();
     this.root.addEventListener("keydown", (event) => event.stopPropagation());
     this.root.addEventListener("pointerdown", (event) => { this.pressed = event.target; });
@@ -396,48 +396,6 @@ class CaptionsPage extends Page {
     this.sight.hidden = !ready;
     this.results.hidden = this.cells.size === 0;
     for (const shot of this.shots.values()) shot.row.hidden = shot.answers.childElementCount === 0;
-  }
-
-  // ---------------------------------------------------------------- the gallery's pictures
-
-  openPicker() {
-    const chosen = new Set();
-    const query = el("input", { type: "search", class: "cp-input", placeholder: "Search the gallery", "aria-label": "Search the gallery" });
-    query.addEventListener("input", debounce(200, () => this.act({ do: "pick", query: query.value.trim() })));
-    this.picked = chosen;
-    this.pickGrid = el("div", { class: "cp-picks", role: "group", "aria-label": "Pictures" });
-    this.pickAdd = el("button", { type: "button", class: "cp-go", disabled: true, onclick: () => {
-      this.act({ do: "items", ids: [...chosen] });
-      this.picker.close();
-    } }, "Add");
-    this.picker.replaceChildren(
-      el("div", { class: "cp-line" }, query, el("button", { type: "button", class: "hp-button", onclick: () => this.picker.close() }, "Close")),
-      this.pickGrid, this.pickAdd);
-    this.picker.showModal();
-    query.focus();
-    this.act({ do: "pick", query: "" });
-  }
-
-  showPicks(picks, buffers) {
-    if (!this.picker.open) return;
-    this.pickUrls?.forEach((url) => URL.revokeObjectURL(url));
-    this.pickUrls = [];
-    const count = () => {
-      this.pickAdd.disabled = this.picked.size === 0;
-      this.pickAdd.textContent = this.picked.size ? `Add ${this.picked.size} ${this.picked.size === 1 ? "picture" : "pictures"}` : "Add";
-    };
-    this.pickGrid.replaceChildren(...picks.cards.map(({ id, label, thumb }) => {
-      const url = thumb === null ? null : blobUrl(buffers[thumb]);
-      if (url) this.pickUrls.push(url);
-      const box = el("input", { type: "checkbox", "aria-label": label, onchange: () => {
-        if (box.checked) this.picked.add(id);
-        else this.picked.delete(id);
-        count();
-      } });
-      box.checked = this.picked.has(id);
-      return el("label", { class: "cp-pick" }, box, url ? el("img", { src: url, alt: "" }) : el("span", { class: "hp-small" }, label));
-    }), ...(picks.cards.length ? [] : [el("p", { class: "hp-small" }, "No pictures here.")]));
-    count();
   }
 
   // ---------------------------------------------------------------- what the model sees

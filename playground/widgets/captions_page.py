@@ -10,21 +10,22 @@ from decimal import Decimal
 
 from playground import money, render
 from playground.sight import Curve, Sight
-from playground.state.captions_page import CaptionsState, Picks, Progress, View
+from playground.state.captions_page import CaptionsState, Progress, View
 from playground.state.cells import Cell
-from playground.state.gallery import Head, Trouble
+from playground.state.page import Head, Trouble
 from playground.state.question import LENGTHS, MAX_MODELS, Estimate, Options, offered
 from playground.state.shots import Shot
 from playground.values import TASKS
 from playground.widgets.base import Message, PageView, script, style
 from playground.widgets.gallery import head_values
+from playground.widgets.picker import picks_message
 
 
 class CaptionsView(PageView):
     """The captions page over its state; display it in JupyterLab or Voilà."""
 
-    _esm = script("captions_page.js")
-    _css = style("captions_page.css")
+    _esm = script("picker.js", "captions_page.js")
+    _css = style("picker.css", "captions_page.css")
     notebook = "2_captions"
 
     def __init__(self, state: CaptionsState) -> None:
@@ -39,7 +40,7 @@ class CaptionsView(PageView):
             "folder": lambda message: state.add_folder(str(message["path"])),
             "url": lambda message: state.add_url(str(message["url"])),
             "samples": lambda _: state.add_samples(),
-            "pick": lambda message: state.pick(str(message["query"])),
+            "pick": lambda m: state.pick(str(m["query"]), more=bool(m.get("more"))),
             "items": lambda message: state.add_items([str(one) for one in message["ids"]]),
             "remove": lambda message: state.remove(str(message["id"])),
             "run": lambda message: state.run(str(message.get("consent", ""))),
@@ -57,7 +58,7 @@ class CaptionsView(PageView):
             "view": self._show_view,
             "cell": self._show_cell,
             "progress": self._show_progress,
-            "picks": self._show_picks,
+            "picks": lambda picks: self.send(*picks_message(picks)),
             "trouble": self._show_trouble,
         }
         for trait, show in shows.items():
@@ -142,23 +143,6 @@ class CaptionsView(PageView):
             "held": money.short(progress.held) if progress.held else "",
         }
         self.send(message)
-
-    def _show_picks(self, picks: Picks) -> None:
-        buffers: list[bytes] = []
-        cards = []
-        for item in picks.items:
-            small = picks.thumbnails.get(item.id)
-            label = item.alt or item.title or item.name or item.prompt or "Picture"
-            cards.append(
-                {
-                    "id": item.id,
-                    "label": render.one_line(label, 100),
-                    "thumb": None if small is None else len(buffers),
-                }
-            )
-            if small is not None:
-                buffers.append(small)
-        self.send({"show": "picks", "cards": cards, "total": picks.total}, buffers)
 
     def _show_trouble(self, trouble: Trouble) -> None:
         self.send({"show": "error", "text": trouble.text})

@@ -44,6 +44,7 @@ class PlaygroundPage extends Page {
       picture: () => this.showPicture(message, buffers),
       uploaded: () => this.uploads?.get(message.key)?.(),
       saved: () => this.showSaved(message),
+      picks: () => this.picker.show(message, buffers),
       conflict: () => this.showConflict(message),
       code: () => this.showCode(message),
       error: () => this.showError(message),
@@ -59,6 +60,7 @@ class PlaygroundPage extends Page {
     clearInterval(this.clock);
     this.urls.forEach((url) => URL.revokeObjectURL(url));
     this.dialog.close();
+    this.picker.close();
   }
 
   /** A blob URL under a name; the one before it under that name is given back. */
@@ -159,6 +161,8 @@ class PlaygroundPage extends Page {
       this.pictures,
       el("div", { class: "hp-rowfields" },
         el("button", { type: "button", class: "hp-button", onclick: () => this.file.click() }, "Upload"), this.file,
+        el("button", { type: "button", class: "hp-button", onclick: () => this.picker.open() }, "From the gallery")),
+      el("div", { class: "hp-rowfields" },
         this.path, el("button", { type: "button", class: "hp-button", onclick: addPath }, "Add")));
     this.button = el("button", { type: "button", class: "hp-primary", disabled: true, onclick: () => this.generate() }, "Generate");
     this.reason = el("p", { class: "hp-reason", role: "status" });
@@ -203,7 +207,11 @@ class PlaygroundPage extends Page {
     this.strip = el("ul", { class: "hp-strip", "aria-label": "The newest pictures of the gallery" });
     const results = el("section", { class: "hp-card hp-results", "aria-label": "Results" }, this.running, this.result, this.strip);
     this.dialog = el("dialog", { class: "hp-dialog" });
-    this.root.append(el("main", { class: "hp-play" }, wanted, el("div", { class: "hp-right" }, quote, results)), this.dialog);
+    this.picker = new Picker(this, {
+      title: "Pictures to start from", most: () => 16 - this.references.length,
+      take: (ids) => { this.edit.open = true; this.send({ do: "items", ids }); },
+    });
+    this.root.append(el("main", { class: "hp-play" }, wanted, el("div", { class: "hp-right" }, quote, results)), this.dialog, this.picker.dialog);
     this.root.addEventListener("keydown", (event) => {
       event.stopPropagation();
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !this.button.disabled) {

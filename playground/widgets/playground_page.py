@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from playground import money, render, tokens
-from playground.state.gallery import Head, Opened, Trouble
+from playground.state.page import Head, Opened, Trouble
 from playground.state.playground_page import (
     Asking,
     History,
@@ -20,6 +20,7 @@ from playground.state.quoting import BUDGETS, TEMPLATES, Choices, Offer, Panel, 
 from playground.values import GalleryItem, Quote
 from playground.widgets.base import Message, PageView, script, style
 from playground.widgets.gallery import card_values, detail_values, head_values
+from playground.widgets.picker import picks_message
 
 _NUMBERS = frozenset({"n", "partial_images", "output_compression"})
 _TOKENS_SHOWN = 600
@@ -43,8 +44,8 @@ _FORM = (
 class PlaygroundView(PageView):
     """The playground page over its state; display it in JupyterLab or Voilà."""
 
-    _esm = script("playground_page.js")
-    _css = style("playground_page.css")
+    _esm = script("picker.js", "playground_page.js")
+    _css = style("picker.css", "playground_page.css")
     notebook = "1_playground"
 
     def __init__(self, state: PlaygroundState) -> None:
@@ -68,6 +69,8 @@ class PlaygroundView(PageView):
                 str(m["id"]), int(m["version"]), dict(m["changes"])
             ),
             "add_item": lambda m: state.add_item(str(m["id"])),
+            "items": lambda m: state.add_items([str(one) for one in m["ids"]]),
+            "pick": lambda m: state.pick(str(m["query"]), more=bool(m.get("more"))),
             "add_path": lambda m: state.add_picture(str(m["path"])),
             "upload": self._upload,
             "remove": lambda m: state.remove_picture(str(m["id"])),
@@ -84,6 +87,7 @@ class PlaygroundView(PageView):
             "history": self._show_history,
             "shown": self._show_shown,
             "saved": self._show_saved,
+            "picks": lambda picks: self.send(*picks_message(picks)),
             "trouble": self._show_trouble,
         }
         for name, show in observed.items():

@@ -196,7 +196,7 @@ def test_the_gallerys_pictures_can_be_chosen_and_a_schema_error_is_said(page, fo
         gallery.add_photo(measured, data, name="dahlia.jpg", thumbnail=photos.thumbnail(data))
     page.get_by_role("button", name="From the gallery").click()
     page.get_by_role("searchbox", name="Search the gallery").fill("dahlia")
-    expect(page.locator(".cp-pick")).to_have_count(1)
+    expect(page.locator(".hp-pick")).to_have_count(1)
     page.get_by_role("checkbox", name="dahlia.jpg").check()
     page.get_by_role("button", name="Add 1 picture").click()
     expect(page.locator(".cp-shot", has_text="dahlia.jpg")).to_contain_text("kB")
@@ -229,7 +229,7 @@ def test_hostile_names_prompts_and_answers_are_shown_and_do_not_run(page, captio
     page.keyboard.press("Enter")
     expect(page.locator(".hp-alert")).to_contain_text("is missing")
     page.get_by_role("button", name="From the gallery").click()
-    expect(page.locator(".cp-pick").first).to_be_visible()
+    expect(page.locator(".hp-pick").first).to_be_visible()
     assert page.evaluate("window.__x") is None
     page.goto(captioning[1])
     expect(page.locator(".hp-grid .hp-tile").first).to_be_visible(timeout=90_000)
