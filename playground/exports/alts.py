@@ -112,8 +112,10 @@ def finder(gallery: Gallery, folder: Path, *, by_name: bool = False) -> Find:
 def text_for(item: GalleryItem) -> str | None:
     """The alternative text of an item: its own, else a model's draft; None without one.
 
-    A photo that a model called decorative has the empty text.
+    A photo that a model or the owner called decorative has the empty text.
     """
+    if not item.alt and "decorative" in item.tags:  # the owner's word, on the captions page
+        return ""
     draft = fields.best(item, "alt")
     text = " ".join((item.alt or (draft.text if draft else "")).split())
     if text.strip(" .\"'").upper() == DECORATIVE:
