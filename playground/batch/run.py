@@ -47,6 +47,7 @@ _LOOKS = 4
 # A question that comes back unasked is asked anew so often in one run.
 _ROUNDS = 2
 _NOT_BILLED = "Nothing was billed for it"
+_IDLE_SECONDS = 3600
 _QUEUE_FULL = "token_limit_exceeded"
 
 Wait = Callable[[float], bool]
@@ -160,6 +161,7 @@ class BatchRun:
 
     def adopt(self) -> None:
         """Go on with batches whose program died before they ran; those of living ones are left."""
+        self._tidy()
         for batch in self._book.unfinished():
             if batch.provider != self._client.provider:
                 self._note(
@@ -171,6 +173,17 @@ class BatchRun:
             elif batch.phase != "running" and self._book.take_over(batch.id):
                 self._go_on(self._book.get(batch.id))
         self._on_change()
+
+    def _tidy(self) -> None:
+        """Remove files of requests that dead programs left: they hold photos."""
+        known = {batch.id: batch for batch in self._book.all()}
+        for path in [*self._scratch.glob("*.jsonl"), *self._scratch.glob("*.fewer")]:
+            batch = known.get(path.stem)
+            with suppress(OSError):
+                # Before its reservation nobody knows whose a file is, only that it grows.
+                idle = batch is None and time.time() - path.stat().st_mtime > _IDLE_SECONDS
+                if idle or (batch is not None and not batch.owner_lives):
+                    path.unlink()
 
     def _go_on(self, batch: Batch) -> None:
         if batch.phase == "built":

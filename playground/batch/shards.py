@@ -50,8 +50,11 @@ class Shard:
         """Take the lines out of the file that are not to be asked.
 
         Raises:
-            GalleryProblem: when the disk refuses.
+            GalleryProblem: when the disk refuses, or the file is not what was written.
         """
+        if not self.path.exists() or self.path.stat().st_size != self.size_bytes:
+            msg = f"{self.path.name} was changed by another program. Nothing of it was sent."
+            raise GalleryProblem(msg)
         keep = [number for number, line in enumerate(self.lines) if line.id in ids]
         if len(keep) == len(self.lines):
             return

@@ -9,9 +9,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
 
+import openai
+
 from playground import failpoints, photos, pricing, runner  # noqa: F401  loaded before the fork
+from playground.batch import caption_in_batches
 from playground.provider.client import Client  # noqa: F401
 from playground.provider.connect import connect
 from playground.store import Gallery
@@ -32,6 +36,15 @@ def act(cell: dict) -> None:
                 runner.recover(gallery)
             elif cell["what"] == "caption":
                 runner.caption(cell["photo"], gallery, client)
+            elif cell["what"] == "batch":
+                caption_in_batches(
+                    cell["photo"],
+                    gallery,
+                    client,
+                    wait=lambda _: time.sleep(0.01) or False,
+                    max_lines=3,
+                    lost_after_seconds=cell.get("lost_after", 0.0),
+                )
             elif cell["what"] == "stream":
                 options = PICTURE | {"partial_images": 2}
                 runner.generate(prompt, gallery, client, on_partial=lambda *_: None, **options)
@@ -41,6 +54,10 @@ def act(cell: dict) -> None:
 
 def main() -> None:
     pricing.quote(ImageRequest("warm up", **PICTURE))
+    # The SDK takes a second to load.
+    sdk = openai.OpenAI(api_key="none", base_url="http://127.0.0.1:9/v1")
+    assert sdk.batches
+    assert sdk.files
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
