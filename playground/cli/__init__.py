@@ -27,6 +27,7 @@ _GROUPS = {
     "doctor": "playground.cli.about:doctor",
     "generate": "playground.cli.spend:generate",
     "caption": "playground.cli.caption:caption",
+    "batches": "playground.cli.batches:batches",
     "gallery": "playground.cli.gallery:gallery",
     "serve": "playground.cli.services:serve",
     "lab": "playground.cli.services:lab",

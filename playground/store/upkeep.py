@@ -196,6 +196,12 @@ def _money(ledger: Ledger) -> Iterator[Finding]:
             "in all; spending is stopped.",
             "Look at them, then acknowledge them.",
         )
+    batches = ledger.batches.unfinished()
+    if batches:
+        lines = [ledger.batches.held(batch.id) for batch in batches]
+        held = money.short(sum((hold for _, hold in lines), Decimal(0)))
+        text = f"{sum(n for n, _ in lines):,} photos wait in {len(batches):,} batches, {held} held."
+        yield Finding("note", text, "`playground batches --fetch` brings in what is answered.")
     dead = ledger.dead_attempts()
     if dead:
         held = money.short(sum((one.hold for one in dead), Decimal(0)))

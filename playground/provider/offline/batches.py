@@ -16,18 +16,12 @@ import itertools
 import json
 import random
 import secrets
-import shutil
 import tempfile
 import threading
 import time
-import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
-
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import create_form_parser
 
 from playground import catalog, pricing
 from playground.errors import UnknownModel
@@ -35,6 +29,7 @@ from playground.provider.offline import lines, misbehave
 from playground.provider.offline.faults import Fault, Faults
 from playground.provider.offline.forms import bad, read_json
 from playground.provider.offline.truth import Truth
+from playground.provider.offline.uploads import Uploads, listed
 from playground.provider.offline.wire import ApiError, Call, Cut, Reply, json_reply
 
 MAX_LINES = 50_000
@@ -57,9 +52,7 @@ class Desk:
     ) -> None:
         self._answer, self._truth, self._faults, self._seed = answer, truth, faults, seed
         self._lock = threading.RLock()
-        self._scratch: Path | None = None
-        self._kept_in: Path | None = None
-        self._files: dict[str, dict[str, Any]] = {}
+        self._uploads = Uploads()
         self._batches: dict[str, dict[str, Any]] = {}
         self._counts = {
             kind: itertools.count(1) for kind in ("upload", "create", "poll", "content")
@@ -69,29 +62,19 @@ class Desk:
     def remember_in(self, folder: Path) -> None:
         """Keep files and batches there from now on, and know what was kept there before."""
         with self._lock:
-            if self._scratch is not None or self._kept_in == folder:
-                return
-            self._kept_in = folder
-            for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
-                document = json.loads(path.read_text("utf-8"))
-                kept = self._batches if "batch" in document else self._files
-                kept[path.stem] = document
+            for kept in self._uploads.remember_in(folder):
+                self._batches[kept["batch"]["id"]] = kept
 
     @property
     def _folder(self) -> Path:
-        if self._kept_in is not None:
-            self._kept_in.mkdir(parents=True, exist_ok=True)
-            return self._kept_in
-        if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="playground-offline-"))
-            weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-        return self._scratch
+        return self._uploads.folder
 
     def _save(self, name: str, document: Mapping[str, Any]) -> None:
-        path = self._folder / f"{name}.json"
-        made = path.with_suffix(".new")
-        made.write_text(json.dumps(document), "utf-8")
-        made.replace(path)
+        self._uploads.save(name, document)
+
+    @property
+    def _files(self) -> dict[str, dict[str, Any]]:
+        return self._uploads.files
 
     # -- requests ------------------------------------------------------------------------------
 
@@ -110,20 +93,20 @@ class Desk:
     def _route(self, call: Call, where: tuple[str, ...], name: str) -> Reply:
         match where:
             case ("POST", "files"):
-                return self._faulty(call, "upload", lambda: self._upload(call))
+                return self._faulty(call, "upload", lambda: self._uploads.upload(call))
             case ("GET", "files"):
-                return json_reply(200, self._listed(self._file_list(call), call))
+                return json_reply(200, listed(self._uploads.listing(call), call))
             case ("GET", "files", "*"):
-                return json_reply(200, self._file(name))
+                return json_reply(200, self._uploads.file(name))
             case ("DELETE", "files", "*"):
-                return self._delete(name)
+                return self._uploads.delete(name)
             case ("GET", "files", "*", "content"):
                 return self._content(call, name)
             case ("POST", "batches"):
                 return self._faulty(call, "create", lambda: self._create(call))
             case ("GET", "batches"):
                 newest = reversed([kept["batch"] for kept in self._batches.values()])
-                return json_reply(200, self._listed(list(newest), call))
+                return json_reply(200, listed(list(newest), call))
             case ("GET", "batches", "*"):
                 return self._look(call, name)
             case ("POST", "batches", "*", "cancel"):
@@ -153,110 +136,11 @@ class Desk:
             return misbehave.refusal(fault, call.path, call.headers.get("authorization", ""))
         return _dead(fault)
 
-    def _listed(self, documents: list[dict[str, Any]], call: Call) -> dict[str, Any]:
-        asked = {name: values[-1] for name, values in parse_qs(call.query).items()}
-        text = asked.get("limit", "20")
-        limit = int(text) if text.isdigit() and 1 <= int(text) <= 10_000 else 0
-        if not limit:
-            raise bad("Invalid 'limit': expected a value from 1 to 10000.", "limit")
-        if after := asked.get("after"):
-            ids = [document["id"] for document in documents]
-            if after not in ids:
-                raise bad(f"No object with id '{after}'.", "after")
-            documents = documents[ids.index(after) + 1 :]
-        shown = documents[:limit]
-        return {
-            "object": "list",
-            "data": shown,
-            "first_id": shown[0]["id"] if shown else None,
-            "last_id": shown[-1]["id"] if shown else None,
-            "has_more": len(documents) > limit,
-        }
-
-    # -- files ---------------------------------------------------------------------------------
-
-    def _file(self, file_id: str) -> dict[str, Any]:
-        if file_id not in self._files:
-            raise ApiError(404, f"No such File object: {file_id}", param="id")
-        return self._files[file_id]
-
-    def _file_list(self, call: Call) -> list[dict[str, Any]]:
-        purpose = parse_qs(call.query).get("purpose", [""])[-1]
-        found = [one for one in self._files.values() if purpose in {"", one["purpose"]}]
-        return found[::-1]
-
-    def _upload(self, call: Call) -> dict[str, Any]:
-        form: dict[str, str] = {}
-        held: list[tuple[str, Any]] = []
-
-        def on_field(part: Any) -> None:
-            form[part.field_name.decode()] = (part.value or b"").decode("utf-8", "replace")
-
-        def on_file(part: Any) -> None:
-            held.append(((part.file_name or b"").decode("utf-8", "replace"), part))
-
-        kind = call.headers.get("content-type", "")
-        try:
-            parser = create_form_parser({"Content-Type": kind.encode()}, on_field, on_file)
-            # Piece by piece: the parser copies what it is given.
-            body = memoryview(call.body)
-            for start in range(0, len(body), 2**20):
-                parser.write(bytes(body[start : start + 2**20]))
-            parser.finalize()
-            parser.close()
-        except (FormParserError, ValueError):
-            raise bad("We could not parse the form of your request.", None) from None
-        if not held:
-            raise bad("'file' is a required property", "file", "missing_required_parameter")
-        if form.get("purpose") not in {"batch", "vision", "user_data", "assistants"}:
-            raise bad(f"'{form.get('purpose', '')}' is not a known purpose", "purpose")
-        name, part = held[0]
-        if part.size > _MAX_FILE_BYTES:
-            raise ApiError(413, "The file is larger than 512 MB.", code="file_too_large")
-        part.file_object.seek(0)
-        made = self._keep(part.file_object, name, form["purpose"])
-        part.close()
-        return made
-
-    def _keep(self, source: Any, name: str, purpose: str) -> dict[str, Any]:
-        file_id = f"file-{secrets.token_hex(12)}"
-        path = self._folder / file_id
-        with path.open("wb") as file:
-            shutil.copyfileobj(source, file)
-        now = int(time.time())
-        document = {
-            "id": file_id,
-            "object": "file",
-            "bytes": path.stat().st_size,
-            "created_at": now,
-            "expires_at": now + 30 * _DAY_SECONDS,
-            "filename": name,
-            "purpose": purpose,
-            "status": "processed",
-            "status_details": None,
-        }
-        self._files[file_id] = document
-        self._save(file_id, document)
-        return document
-
-    def _delete(self, file_id: str) -> Reply:
-        self._file(file_id)
-        del self._files[file_id]
-        for path in (self._folder / file_id, self._folder / f"{file_id}.json"):
-            path.unlink(missing_ok=True)
-        return json_reply(200, {"id": file_id, "object": "file", "deleted": True})
-
     def _content(self, call: Call, file_id: str) -> Reply:
         fault = self._picked("content", call.path)
-        document = self._file(file_id)
         if fault is not None and fault.name == "content-404":
             raise ApiError(404, f"No such File object: {file_id}", param="id")
-        size = document["bytes"]
-        until = size * 2 // 3 if fault is not None else size
-        headers = [("content-type", "application/octet-stream")]
-        # Opened at once: a file that is deleted while it is read stays whole for its reader.
-        file = (self._folder / file_id).open("rb")
-        return Reply(200, chunks=_pieces(file, until, size), headers=headers, length=size)
+        return self._uploads.content(file_id, cut=fault is not None)
 
     # -- batches -------------------------------------------------------------------------------
 
@@ -434,7 +318,7 @@ class Desk:
                 shuffled = _shuffled(path, dice)
                 ending = name.removesuffix("_file_id")
                 filename = f"{batch_id}_{ending}.jsonl"
-                document[name] = self._keep(shuffled, filename, "batch_output")["id"]
+                document[name] = self._uploads.keep(shuffled, filename, "batch_output")["id"]
                 shuffled.close()
             path.unlink(missing_ok=True)
         if kept["fault"] == "batch-uncounted":
@@ -517,16 +401,6 @@ def _shuffled(path: Path, dice: random.Random) -> io.BufferedRandom:
             made.write(file.readline())
     made.seek(0)
     return made
-
-
-def _pieces(file: io.BufferedReader, until: int, size: int) -> Iterator[bytes | Cut]:
-    with file:
-        left = until
-        while left > 0 and (piece := file.read(min(left, _PIECE_BYTES))):
-            left -= len(piece)
-            yield piece
-    if until < size:
-        yield Cut("close")
 
 
 def _dead(fault: Fault) -> Reply:
