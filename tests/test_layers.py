@@ -23,7 +23,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("runner", "batch", "quoting", "checkup", "publish", "lab", "exports", "imports", "jobs"),
     ("state",),
     ("widgets",),
-    ("pages", "serve", "cli", "demo", "magics"),
+    ("pages", "serve", "public", "cli", "demo", "magics"),
     ("__init__", "__main__"),
 )
 # In these rows the modules do not know each other.
@@ -44,15 +44,30 @@ HOMES: dict[str, tuple[str, ...]] = {
     "psycopg": ("store",),
     "tiktoken": ("tokens",),
     "genai_prices": ("catalog",),
-    "traitlets": ("state",),
+    "traitlets": (
+        "state",
+        "public",
+    ),
     "ipywidgets": ("widgets",),
-    "anywidget": ("widgets",),
+    "anywidget": (
+        "widgets",
+        "public",
+    ),
     "click": ("cli",),
     "IPython": ("magics",),
+    "ipykernel": ("public",),
+    "jupyter_core": ("public",),
+    "jupyter_server": ("public",),
+    "tornado": ("public",),
+    "voila": ("public",),
 }
-DISTRIBUTIONS = {"PIL": "pillow", "python_multipart": "python-multipart"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "jupyter_server": "jupyter_server",
+    "python_multipart": "python-multipart",
+}
 # Comes with another dependency (ipykernel with jupyterlab); psycopg is an extra.
-BROUGHT_ALONG = {"IPython"}
+BROUGHT_ALONG = {"IPython", "ipykernel", "jupyter_core", "tornado"}
 
 
 def module_name(path: Path) -> str:

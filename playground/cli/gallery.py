@@ -12,6 +12,7 @@ from playground import money, render
 from playground.cli import options, transfer
 from playground.cli.opening import must_exist as must_exist
 from playground.cli.opening import open_gallery
+from playground.cli.publish import publish, unpublish
 from playground.store import Where, restore_backup
 from playground.store.records import SORTS
 from playground.values import GalleryItem
@@ -365,3 +366,7 @@ def cap(dollars: Decimal | None, remove: bool, accept_overruns: bool, gallery_pl
         totals = opened.ledger.totals()
     limit = "no cap" if totals.cap is None else f"cap {money.short(totals.cap)}"
     click.echo(f"{limit}; settled {money.short(totals.settled)}, held {money.short(totals.held)}")
+
+
+gallery.add_command(publish)
+gallery.add_command(unpublish)

@@ -19,11 +19,46 @@ from playground.cli import options
     show_default=True,
     help="gallery alone cannot spend and gets no key.",
 )
+@click.option(
+    "--public",
+    "snapshot",
+    metavar="SNAPSHOT",
+    help="Serve what `gallery publish` made, to strangers, instead of the gallery.",
+)
+@click.option(
+    "--visitors",
+    type=click.IntRange(1, 500),
+    default=20,
+    show_default=True,
+    help="With --public: kernels at once (90 MB each); more visitors get the static site.",
+)
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="With --public: a name under which a reverse proxy passes visitors on; repeatable.",
+)
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def serve(
-    gallery_place: str, port: int | None, pages: Literal["all", "gallery"], no_browser: bool
+    gallery_place: str,
+    port: int | None,
+    pages: Literal["all", "gallery"],
+    snapshot: str | None,
+    visitors: int,
+    hosts: tuple[str, ...],
+    no_browser: bool,
 ) -> None:
-    """The pages in Voilà, for their owner: the printed address holds a token."""
+    """The pages in Voilà, for their owner: the printed address holds a token.
+
+    With --public: a published snapshot for strangers, in processes that have no key, cannot
+    spend, and see nothing else of this machine.
+    """
+    if snapshot is not None:
+        from playground.public import launch
+
+        launch.serve(snapshot, port, not no_browser, visitors=visitors, hosts=hosts, say=click.echo)
+        return
     from playground import serve as service
 
     service.serve(gallery_place, port, not no_browser, pages=pages, say=click.echo)

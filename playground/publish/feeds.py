@@ -6,10 +6,13 @@ import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from playground.publish.entries import Entry
-from playground.publish.pictures import Picture
 from playground.render import esc
+
+if TYPE_CHECKING:
+    from playground.publish.pictures import Picture
 
 MAX_ITEMS = 60
 _ATOM = "http://www.w3.org/2005/Atom"

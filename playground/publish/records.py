@@ -7,22 +7,22 @@ shows them is the same.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from playground import money
 from playground.publish.entries import Entry
 from playground.publish.query import FACETS, shape
 
-if TYPE_CHECKING:
-    from playground.publish.pictures import Picture
-
 MAX_VALUES = 40
 _ALT_CHARS = 240
 
 
-def card(entry: Entry, pictures: Iterable[Picture]) -> dict[str, Any]:
-    """A tile: id, kind, size, shape, label, alternative text, and what it is filtered by."""
+def card(entry: Entry, *, large: bool = False) -> dict[str, Any]:
+    """A tile: id, kind, size, shape, label, alternative text, and what it is filtered by.
+
+    `large` says that there is a larger picture than the lightbox begins with.
+    """
     values: dict[str, Any] = {
         "id": entry.id,
         "kind": entry.kind,
@@ -48,7 +48,7 @@ def card(entry: Entry, pictures: Iterable[Picture]) -> dict[str, Any]:
         values["pico"] = money.to_picousd(entry.cost)
     if entry.sample:
         values["sample"] = 1
-    if any(picture.what == "large" for picture in pictures):
+    if large:
         values["large"] = 1
     return values
 
@@ -82,5 +82,8 @@ def counts(entries: Sequence[Entry]) -> dict[str, list[tuple[str, int]]]:
         name: sorted(counter.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_VALUES]
         for name, counter in found.items()
     }
-    ordered["rating"].sort(reverse=True)
+    given = {str(entry.rating) for entry in entries}
+    ordered["rating"] = sorted(
+        (pair for pair in ordered["rating"] if pair[0] in given), reverse=True
+    )
     return ordered

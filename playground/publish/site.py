@@ -14,14 +14,16 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground import money
 from playground.publish import feeds, records
 from playground.publish.entries import Entry
-from playground.publish.pictures import Picture
 from playground.publish.query import SORTS
 from playground.render import esc
+
+if TYPE_CHECKING:
+    from playground.publish.pictures import Picture
 
 CHUNK = 500  # pictures a data file: the first is small enough to come at once
 FIRST = 40  # pictures in plain HTML
@@ -119,7 +121,7 @@ def _data(
     for number, start in enumerate(chunks):
         part = entries[start : start + CHUNK]
         for kind, values in (
-            ("items", [records.card(entry, files[entry.id]) for entry in part]),
+            ("items", [records.card(e, large=_has_large(files[e.id])) for e in part]),
             ("words", [records.words(entry) for entry in part]),
         ):
             text = f"halfpenny({as_script(kind, number, values)});\n"
@@ -137,6 +139,10 @@ def _data(
     for entry in entries:
         if entry.panorama:
             _around(folder, entry, files[entry.id])
+
+
+def _has_large(files: Sequence[Picture]) -> bool:
+    return any(picture.what == "large" for picture in files)
 
 
 def _around(folder: Path, entry: Entry, files: Sequence[Picture]) -> None:

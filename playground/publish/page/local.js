@@ -184,7 +184,7 @@ class LocalSource {
       for (let n = 1; n <= (card.rating ?? 0); n += 1) add(stars, n);
     }
     const sorted = (map) => [...map].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, 40);
-    return { ...Object.fromEntries(Object.entries(counts).map(([name, map]) => [name, sorted(map)])), rating: [...stars].sort((a, b) => b[0] - a[0]) };
+    return { ...Object.fromEntries(Object.entries(counts).map(([name, map]) => [name, sorted(map)])), rating: [...stars].filter(([n]) => cards.some((card) => card.rating === n)).sort((a, b) => b[0] - a[0]) };
   }
 }
 
