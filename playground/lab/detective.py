@@ -24,6 +24,7 @@ from playground.values import ImageRequest, Usage
 
 MOST_CHARACTERS = 200_000
 MOST_SHOWN = 12
+_CHAT = "the usage of a chat completion"
 _NAMED = re.compile(
     r"\b(input_tokens|output_tokens|text_tokens|image_tokens|prompt_tokens|completion_tokens)\b"
     r"['\"]?\s*[=:]\s*(\d{1,12})\b"
@@ -128,7 +129,7 @@ def solve(
     book = known or catalog.default()
     name = model or clue.model
     if name is None:
-        name = "gpt-5.4-nano" if clue.is_caption else "gpt-image-2"
+        name = "gpt-5.4-nano" if clue.is_caption and not _like_a_picture(clue) else "gpt-image-2"
     chosen = book.model(name)
     if chosen.kind == "vision":
         return _photo(clue, on, chosen.name, book)
@@ -136,6 +137,16 @@ def solve(
         # An image bill whose input is not split: without pictures it is all text.
         clue = Clue(clue.total_in, 0, clue.out, clue.total_in, clue.dollars, clue.model, clue.how)
     return _picture(clue, on, chosen.name, book)
+
+
+def _like_a_picture(clue: Clue) -> bool:
+    """Whether a bill whose input is not split reads as a picture's: a short prompt, and an output
+    that some size has.
+    """
+    if clue.out is None or (clue.total_in or 0) > 1000 or clue.how == _CHAT:
+        return False
+    found = solver.bill("gpt-image-2", output_tokens=clue.out)
+    return any(each.how == "requested" for each in found)
 
 
 def _picture(clue: Clue, on: dt.date, model: str, book: Catalog) -> Verdict:
@@ -416,6 +427,8 @@ def _from_counts(
                 return value
         return None
 
+    if "prompt_tokens" in named:
+        how = _CHAT
     out = count("output_tokens", "completion_tokens")
     total = count("input_tokens", "prompt_tokens")
     text = count("text_tokens", of=details) if details else count("text_tokens")
