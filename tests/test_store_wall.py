@@ -212,7 +212,7 @@ def test_mean_colours_are_kept_and_sent(folder_gallery: Gallery) -> None:
     filled(folder_gallery, 3)
     card = folder_gallery.cards([1])[0]
     assert card.tint is None
-    folder_gallery.set_tints({card.sha256: 0xFF8000})
+    folder_gallery.set_tints({card.id: 0xFF8000})
     folder_gallery.__dict__.pop("wall", None)
     answer = folder_gallery.wall.answer(read("is:trash"), "newest")
     short = np.frombuffer(answer.shapes()[1], "<u2")

@@ -11,13 +11,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from traitlets import HasTraits, Instance
 
 from playground.errors import GalleryProblem, PhotoProblem, PlaygroundError
 from playground.photos import thumbnail
+from playground.runner.single import caps
 from playground.store import Gallery, Totals
 from playground.values import GalleryItem
 
@@ -191,6 +192,12 @@ class PageState(HasTraits):
             if self._gallery is None:
                 self._gallery = self._opener()
             return self._gallery
+
+    def _totals(self) -> Totals:
+        """What the gallery has committed, under the narrower of its own cap and the page's."""
+        totals = self._store.ledger.totals()
+        known = [cap for cap in (totals.cap, caps().gallery) if cap is not None]
+        return replace(totals, cap=min(known, default=None))
 
     @property
     def _connected(self) -> Client:

@@ -322,10 +322,10 @@ class Gallery:
         return (self._originals.folder / files.name_of(sha256, format)).exists()
 
     def set_tints(self, tints: Mapping[str, int]) -> None:
-        """Keep pictures' mean colours (0xRRGGBB) by their files' SHA-256."""
+        """Keep items' mean colours (0xRRGGBB) by their ids."""
         table = schema.items
-        update = sa.update(table).where(table.c.sha256 == sa.bindparam("of"))
-        rows = [{"of": sha256, "colour": tint} for sha256, tint in tints.items()]
+        update = sa.update(table).where(table.c.id == sa.bindparam("of"))
+        rows = [{"of": item_id, "colour": tint} for item_id, tint in tints.items()]
         values = update.values(tint=sa.bindparam("colour"))
         self._database.write(lambda connection: connection.execute(values, rows))
 

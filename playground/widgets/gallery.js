@@ -1,42 +1,65 @@
 // The gallery page. Pictures come as bytes over the comm, never as paths.
 
 const SORTS = [
-  ["newest", "Newest first"],
-  ["oldest", "Oldest first"],
-  ["best", "Best rated"],
-  ["dearest", "Dearest first"],
-  ["cheapest", "Cheapest first"],
+  ["newest", "Newest first"], ["oldest", "Oldest first"], ["best", "Best rated"], ["dearest", "Dearest first"],
+  ["cheapest", "Cheapest first"], ["value", "Dollars per megapixel"],
 ];
-const GAP = 6; // pixels, as in the style sheet
-const FACETS_SHOWN = 9;
+const FACETS_SHOWN = 6;
 const KINDS = { image: "Generated", edit: "Edited", photo: "Photographs" };
-const KIND = { image: "generated", edit: "edited", photo: "photograph" };
+const GROUPS = [
+  ["kind", "Kind"], ["model", "Model"], ["rating", "Rating"], ["tag", "Tags"], ["collection", "Collection"], ["unreviewed", "To review"],
+  ["date", "Month"], ["quality", "Quality"], ["size", "Size"], ["cost", "Cost"], ["provider", "Provider"],
+];
+const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+const EXAMPLES = ["rating:>=4", "kind:generated cost:<0.005", "size:>1mp -tag:draft"];
+const KEYS = [
+  ["← → ↑ ↓", "move, Home and End to the ends"], ["Enter", "open the picture"], ["0–5", "rate"], ["T", "tag"], ["N", "note"],
+  ["X", "select, with Shift and arrows a range"], ["Ctrl A", "select all that was found"], ["U or Ctrl Z", "undo"], ["Del", "move to the trash"],
+  ["/", "search"], ["+ − Z", "zoom in, out, whole picture"], ["Esc", "close, or select nothing"], ["?", "these keys"],
+];
+
 class GalleryPage extends Page {
   constructor(model, root) {
     super(model, root, "Gallery");
   }
 
   prepare() {
-    this.cards = [];
-    this.ask = { query: "", where: {}, sort: "newest" };
+    this.root.classList.add("hp-gallery");
+    this.filters = []; // {group, token, label}
     this.sequence = 0;
     this.total = 0;
-    this.open = null; // the item shown in the lightbox
     this.head = null;
+    this.facets = {};
+    this.saves = [];
+    this.unfolded = new Set();
+    this.compared = new Set();
+    this.choosing = true;
     this.waiting = []; // changes on their way to the gallery, the first one sent
-    this.pictures = new Map(); // id -> blob URL of the full picture, the last few only
+    this.tints = {};
     this.lost = "No answer from the gallery for ten seconds: the connection may be gone. Reload the page; what was not marked as saved may be lost.";
   }
 
   resize() {
-    this.layOut();
+    this.fit();
+    this.wall.layOut();
+  }
+
+  /** The page scrolls by itself, so that the wall knows what is in sight wherever it is shown. */
+  fit() {
+    const lab = this.root.closest(".jp-Notebook, .jp-NotebookPanel");
+    const above = lab ? 150 : this.root.getBoundingClientRect().top + (this.root.ownerDocument.scrollingElement?.scrollTop ?? 0);
+    const height = `${Math.max(420, innerHeight - Math.max(0, Math.min(above, 160)))}px`;
+    if (this.root.style.height !== height) this.root.style.height = height;
   }
 
   dispose() {
     super.dispose();
-    this.cards.forEach((card) => card.url && URL.revokeObjectURL(card.url));
-    this.pictures.forEach((url) => URL.revokeObjectURL(url));
-    this.dialog.close();
+    clearTimeout(this.toastGone);
+    this.sendTints.cancel();
+    removeEventListener("resize", this.refit);
+    this.wall.dispose();
+    this.lightbox.dispose();
+    if (this.compare.dialog.open) this.compare.dialog.close();
   }
 
   // ---------------------------------------------------------------- building
@@ -44,34 +67,52 @@ class GalleryPage extends Page {
   build() {
     this.search = el("input", {
       type: "search", class: "hp-search", placeholder: "Search prompts, captions, notes, tags",
-      "aria-label": "Search prompts, captions, notes, tags and names", autocomplete: "off", spellcheck: "false", maxlength: "300",
+      "aria-label": "Search prompts, captions, notes, tags and names", autocomplete: "off", spellcheck: "false", maxlength: "10000",
     });
-    this.asked = debounce(180, () => this.searchNow());
+    this.asked = debounce(140, () => this.searchNow());
     this.search.addEventListener("input", this.asked);
     this.sort = el("select", { class: "hp-select", "aria-label": "Order" }, SORTS.map(([value, label]) => el("option", { value }, label)));
     this.sort.addEventListener("change", () => this.searchNow());
-    this.filters = el("button", { type: "button", class: "hp-button hp-filters", "aria-expanded": "false", onclick: () => this.toggleRail() }, icon(ICONS.filter), "Filters");
+    this.railButton = el("button", { type: "button", class: "hp-button hp-filters", "aria-expanded": "false", onclick: () => this.toggleRail() }, icon(ICONS.filter), "Filters");
+    this.moneyButton = el("button", { type: "button", class: "hp-button hp-moneybutton", "aria-pressed": "false", onclick: () => this.toggleSpend() }, "Spending");
     this.chips = el("div", { class: "hp-chips" });
     this.count = el("p", { class: "hp-count", role: "status" });
+    this.note = el("p", { class: "hp-searchnote", role: "status", hidden: true });
+    this.saveBox = el("div", { class: "hp-savebox" });
     this.rail = el("nav", { class: "hp-rail", "aria-label": "Filters" });
-    this.grid = el("ul", { class: "hp-grid", "aria-label": "Pictures" });
-    this.more = el("button", { type: "button", class: "hp-button hp-more", hidden: true, onclick: () => this.askMore() }, "Show more");
+    this.wall = new Wall(this, this.root);
+    this.grid = this.wall.grid;
     this.nothing = el("section", { class: "hp-nothing", hidden: true });
-    this.dialog = el("dialog", { class: "hp-lightbox", "aria-label": "Picture" });
-    this.dialog.addEventListener("close", () => this.closed());
-    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
+    this.bulk = el("section", { class: "hp-bulk", "aria-label": "Selected pictures", hidden: true });
+    this.toast = el("p", { class: "hp-toast", role: "status", hidden: true });
+    this.spendView = new SpendView(this);
+    this.lightbox = new Lightbox(this);
+    this.compare = new Compare(this);
+    this.dialog = this.lightbox.dialog;
+    this.helpDialog = el("dialog", { class: "hp-help", "aria-label": "Keys" },
+      el("h2", {}, "Keys"), el("dl", {}, KEYS.map(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)]).flat()),
+      el("h2", {}, "Search"), el("p", { class: "hp-small" }, "Words, \"phrases\", begin*, -not. Conditions: tag:cat model:nano rating:>=4 cost:<0.005 size:>1mp kind:photo quality:low collection:desert provider:openai since:2026-11 date:2026-11-21 is:unreviewed is:panorama is:trash has:caption; a minus turns each round."),
+      el("button", { type: "button", class: "hp-button", onclick: () => this.helpDialog.close() }, "Close"));
+    this.body = el("div", { class: "hp-body" },
+      this.rail,
+      el("main", { class: "hp-main" },
+        el("div", { class: "hp-line" }, this.count, this.chips, this.saveBox), this.note,
+        this.grid, this.nothing, this.bulk));
     this.root.append(
       el("div", { class: "hp-tools" },
         el("label", { class: "hp-searchbox" }, icon(ICONS.search), this.search, el("kbd", { "aria-hidden": "true" }, "/")),
-        this.sort, this.filters),
-      el("div", { class: "hp-body" },
-        this.rail,
-        el("main", { class: "hp-main" },
-          el("div", { class: "hp-line" }, this.count, this.chips),
-          this.grid, this.nothing, this.more)),
-      this.dialog,
+        this.sort, this.railButton, this.moneyButton,
+        el("button", { type: "button", class: "hp-button hp-helpbutton", "aria-label": "Keys and search", onclick: () => this.help() }, "?")),
+      this.body, this.spendView.box, this.toast, this.dialog, this.compare.dialog, this.helpDialog,
     );
     this.root.addEventListener("keydown", (event) => this.key(event));
+    this.refit = () => this.fit();
+    addEventListener("resize", this.refit);
+    requestAnimationFrame(() => this.fit());
+    this.sendTints = debounce(2500, () => {
+      this.send({ do: "tints", tints: this.tints });
+      this.tints = {};
+    });
   }
 
   // ---------------------------------------------------------------- messages
@@ -79,10 +120,17 @@ class GalleryPage extends Page {
   handlers(message, buffers) {
     return {
       head: () => this.showHead(message),
-      page: () => this.showPage(message, buffers),
-      detail: () => this.showDetail(message.item),
+      first: () => this.showFirst(message, buffers),
+      stretch: () => this.showStretch(message, buffers),
+      counted: () => this.showCounted(message, buffers),
+      small: () => this.wall.picture(message.id, message.made ? blobUrl(buffers[0]) : null),
+      detail: () => this.lightbox.show(message.item),
       picture: () => this.showPicture(message, buffers),
+      lost: () => this.lightbox.missing(message.id),
       saved: () => this.showSaved(message),
+      changed: () => this.showChanged(message),
+      searches: () => this.showSearches(message.searches),
+      spending: () => this.spendView.show(message),
       conflict: () => this.showConflict(message),
       error: () => this.showError(message),
     };
@@ -90,85 +138,58 @@ class GalleryPage extends Page {
 
   showHead(head) {
     super.showHead(head);
-    this.showRail(head.facets);
     if (head.shut) this.showError({ text: head.shut });
   }
 
-  showPage(page, buffers) {
+  urls(cards, buffers) {
+    return cards.map((card) => (card.thumb === null ? null : blobUrl(buffers[card.thumb])));
+  }
+
+  showFirst(page, buffers) {
     if (page.sequence < this.sequence) return; // an answer to an older question
     this.alert.hidden = true;
-    if (!page.append) {
-      this.cards.forEach((card) => card.url && URL.revokeObjectURL(card.url));
-      this.cards = [];
-      this.grid.replaceChildren();
-    }
-    const first = this.cards.length;
-    page.cards.forEach((card) => {
-      card.url = card.thumb === null ? null : blobUrl(buffers[card.thumb]);
-      this.cards.push(card);
-      this.grid.append(this.tile(card, this.cards.length - 1));
-    });
-    this.layOut();
-    this.total = page.total;
-    const shown = this.cards.length;
-    const noun = page.total === 1 ? "picture" : "pictures";
-    const part = shown < page.total ? `${shown} of ${page.total.toLocaleString("en")} ${noun}` : `${page.total.toLocaleString("en")} ${noun}`;
-    this.count.replaceChildren(part, ...(page.spent ? [" · ", money(page.spent), page.samples ? " (samples)" : ""] : []));
-    this.more.hidden = !page.next;
-    this.more.disabled = false;
+    const stay = this.stay;
+    this.stay = false;
+    this.fit();
+    this.wall.begin(page.sequence, page.cards, this.urls(page.cards, buffers), stay);
+    this.wall.mark();
+    const shown = page.cards.length;
+    this.note.hidden = page.notes.length === 0;
+    this.note.replaceChildren(page.notes.join(" "));
     this.grid.hidden = shown === 0;
     this.nothing.hidden = shown !== 0;
     if (shown === 0) this.showNothing(page);
     this.showChips();
-    this.markRail();
-    if (page.append) this.grid.children[first]?.firstChild.focus();
-    else this.rove(0, false);
     this.grid.setAttribute("aria-busy", "false");
+    if (shown < 60) this.showCount({ total: shown, spent: "", samples: false });
+    else this.count.replaceChildren("counting…");
   }
 
-  tile(card, index) {
-    const label = `${card.label}. ${KIND[card.kind]}, ${card.size}${card.price ? `, ${card.price}` : ""}${card.sample ? ", sample" : ""}${card.rating ? `, ${card.rating} of 5 stars` : ""}`;
-    const button = el("button", {
-      type: "button", class: "hp-tile", tabindex: "-1", "aria-label": label, "data-id": card.id,
-      onclick: () => this.select(card.id), onfocus: () => this.rove(index, false),
-    },
-      card.url ? el("img", { src: card.url, alt: "", decoding: "async", draggable: "false" }) : el("span", { class: "hp-noimage" }, "no thumbnail"),
-      card.sample && el("span", { class: "hp-badge" }, "sample"),
-      el("span", { class: "hp-over" },
-        el("span", { class: "hp-kind" }, KIND[card.kind]),
-        card.rating ? stars(card.rating) : "",
-        card.price ? money(card.price) : ""));
-    return el("li", {}, button);
+  showStretch(page, buffers) {
+    const urls = this.urls(page.cards, buffers);
+    if (page.sequence === this.wall.sequence) this.wall.add(page.start, page.cards, urls);
+    else urls.forEach((url) => url && URL.revokeObjectURL(url));
   }
 
-  /** Justified rows, nothing cropped: each row ends where its height comes closest to the aim. */
-  layOut() {
-    const width = this.grid.clientWidth - 0.5;
-    if (width <= 0) return;
-    const aim = parseFloat(getComputedStyle(this.root).getPropertyValue("--hp-row"));
-    const height = (ratios) => (width - GAP * (ratios.length - 1)) / ratios.reduce((sum, ratio) => sum + ratio, 0);
-    let start = 0;
-    const close = (end, tall) => {
-      for (let n = start; n < end; n += 1) {
-        const item = this.grid.children[n];
-        item.style.width = `${tall * this.ratios[n]}px`;
-        item.style.height = `${tall}px`;
-      }
-      start = end;
-    };
-    this.ratios = this.cards.map((card) => card.width / card.height);
-    for (let end = 1; end <= this.ratios.length; end += 1) {
-      const tall = height(this.ratios.slice(start, end));
-      if (tall > aim) continue;
-      const before = end - 1 > start ? height(this.ratios.slice(start, end - 1)) : Infinity;
-      if (before / aim < aim / tall) close(end - 1, before);
-      if (end > start && height(this.ratios.slice(start, end)) <= aim) close(end, height(this.ratios.slice(start, end)));
-    }
-    if (start < this.ratios.length) close(this.ratios.length, Math.min(aim * 1.2, height(this.ratios.slice(start))));
+  showCounted(page, buffers) {
+    if (page.sequence < this.sequence || page.sequence !== this.wall.sequence) return;
+    const bytes = (buffer) => new Uint8Array(buffer.buffer ?? buffer, buffer.byteOffset ?? 0, buffer.byteLength).slice();
+    if (page.shapes) this.wall.shape(bytes(buffers[0]), new Uint16Array(bytes(buffers[1]).buffer));
+    this.facets = page.facets;
+    this.showCount(page);
+    this.showRail();
+  }
+
+  showCount(page) {
+    this.total = page.total;
+    this.root.dataset.total = page.total;
+    const noun = page.total === 1 ? "picture" : "pictures";
+    this.count.replaceChildren(`${page.total.toLocaleString("en")} ${noun}`, ...(page.spent ? [" · ", money(page.spent), page.samples ? " (samples)" : ""] : []));
+    if (this.wall.every) this.picked();
   }
 
   showNothing(page) {
-    if (page.empty) {
+    if (page.empty && !this.search.value && this.filters.length === 0) {
       const line = (text) => el("pre", {}, text);
       this.nothing.replaceChildren(
         el("h2", {}, "Nothing here yet"),
@@ -179,367 +200,297 @@ class GalleryPage extends Page {
         el("p", {}, "Or fill a gallery with samples:"), line("make demo"));
       return;
     }
-    const tried = this.head?.facets?.tags?.slice(0, 3).map((tag) => tag.value) ?? [];
+    const button = (text) => el("button", { type: "button", class: "hp-link", onclick: () => this.askFor(text) }, text);
     this.nothing.replaceChildren(
-      el("h2", {}, this.ask.query ? `Nothing matches “${this.ask.query}”` : "Nothing matches these filters"),
-      el("p", {}, "Search reads prompts, captions, notes, titles, tags and file names."),
-      tried.length > 0 && el("p", {}, "Try ", ...tried.flatMap((word, n) => [n ? " · " : "", el("button", { type: "button", class: "hp-link", onclick: () => this.askFor(word) }, word)])),
+      el("h2", {}, this.search.value.trim() ? `Nothing matches “${this.search.value.trim().slice(0, 80)}”` : "Nothing matches these filters"),
+      el("p", {}, "Search reads prompts, captions, notes, titles, tags and file names. All words must be there; begin* finds beginnings, -not leaves out."),
+      el("p", {}, "Try ", ...EXAMPLES.flatMap((text, n) => [n ? " · " : "", button(text)])),
       el("button", { type: "button", class: "hp-button", onclick: () => this.clear() }, "Show everything"));
+  }
+
+  showPicture(message, buffers) {
+    this.lightbox.picture(message, buffers);
+    this.compare.picture(message.id, this.lightbox.pictures.get(message.id)?.url);
   }
 
   showError(message) {
     this.grid.setAttribute("aria-busy", "false");
-    this.more.disabled = false;
     if (message.changes) this.waiting.length = 0;
-    if (this.open && this.panelStatus) {
-      this.status(message.text, "bad");
-      if (message.changes) this.panelStatus.append(" ", this.retry("Try again", message.changes));
-    } else this.say(message.text);
+    if (this.lightbox.open && this.lightbox.panelStatus) {
+      this.lightbox.status(message.text, "bad");
+      if (message.changes) this.lightbox.panelStatus.append(" ", this.lightbox.retry("Try again", message.changes));
+    } else {
+      this.say(message.text);
+      this.root.scrollTop = 0;
+    }
+  }
+
+  /** A short word at the foot of the page, with a way back. */
+  tell(text, change) {
+    clearTimeout(this.toastGone);
+    this.toast.replaceChildren(text, ...(change ? [" ", el("button", { type: "button", class: "hp-link", onclick: () => this.undo(change) }, "Undo")] : []));
+    this.toast.hidden = false;
+    this.toastGone = setTimeout(() => { this.toast.hidden = true; }, 12_000);
+    if (this.lightbox.open) this.lightbox.status(text, "good");
+  }
+
+  showChanged(message) {
+    this.tell(message.text, message.count ? message.change : null);
+    this.wall.choose(false);
+    this.stay = true;
+    this.searchNow(true);
   }
 
   // ---------------------------------------------------------------- search and filters
 
-  searchNow() {
+  searchNow(stay = false) {
     this.asked.cancel();
-    this.ask.query = this.search.value.trim();
-    this.ask.sort = this.sort.value;
+    this.stay = stay === true;
     this.sequence += 1;
     this.grid.setAttribute("aria-busy", "true");
-    this.send({ do: "search", sequence: this.sequence, ...this.ask });
+    this.send({ do: "search", sequence: this.sequence, query: this.search.value.trim(), filters: this.filters.map(({ token }) => token), sort: this.sort.value });
   }
 
-  askFor(word) {
-    this.search.value = word;
-    this.ask.where = {};
+  askFor(text) {
+    this.search.value = text;
+    this.filters = [];
     this.searchNow();
   }
 
-  askMore() {
-    this.more.disabled = true;
-    this.send({ do: "more", sequence: this.sequence });
-  }
-
-  filter(name, value) {
-    if (value === null || this.ask.where[name] === value) delete this.ask.where[name];
-    else this.ask.where[name] = value;
+  filter(group, token, label) {
+    const on = this.filters.some((one) => one.token === token);
+    this.filters = this.filters.filter((one) => one.token !== token && (group === "tag" || one.group !== group));
+    if (!on) this.filters.push({ group, token, label });
     this.searchNow();
   }
 
   clear() {
     this.search.value = "";
-    this.ask.where = {};
+    this.filters = [];
     this.searchNow();
     this.search.focus();
   }
 
   toggleRail() {
     const open = this.rail.classList.toggle("hp-open");
-    this.filters.setAttribute("aria-expanded", String(open));
+    this.railButton.setAttribute("aria-expanded", String(open));
   }
 
-  showRail(facets) {
-    const group = (title, name, values) => values.length === 0 ? null : el("section", {},
-      el("h2", {}, title),
-      el("div", { class: "hp-facets" }, values.slice(0, this.allTags ? values.length : FACETS_SHOWN).map(({ value, label, count }) => el("button", {
-        type: "button", class: "hp-facet", "data-name": name, "data-value": String(value), "aria-pressed": "false",
-        onclick: () => this.filter(name, value),
-      }, el("span", { class: "hp-facetname" }, label ?? value), el("span", { class: "hp-number" }, count.toLocaleString("en"))))),
-      values.length > FACETS_SHOWN && !this.allTags && el("button", { type: "button", class: "hp-link hp-all", onclick: () => {
-        this.allTags = true;
-        this.showRail(facets);
-      } }, `All ${values.length}`));
-    const kinds = facets.kinds.map((kind) => ({ ...kind, label: KINDS[kind.value] ?? kind.value }));
-    const ratings = facets.ratings.map((rating) => ({ ...rating, label: `${"★".repeat(rating.value)}${rating.value < 5 ? " and more" : ""}` }));
-    this.rail.replaceChildren(...[
-      group("Kind", "kind", kinds), group("Model", "model", facets.models),
-      group("Rating", "rating", ratings), group("Tags", "tag", facets.tags)].filter(Boolean));
-    this.markRail();
+  values(group) {
+    return (this.facets[group] ?? []).map(({ label }) => label);
   }
 
-  markRail() {
-    this.rail.querySelectorAll(".hp-facet").forEach((button) => {
-      const on = String(this.ask.where[button.dataset.name] ?? "") === button.dataset.value;
-      button.setAttribute("aria-pressed", String(on));
-    });
-    const active = Object.keys(this.ask.where).length;
-    this.filters.replaceChildren(icon(ICONS.filter), active ? `Filters (${active})` : "Filters");
+  wordsOf(group, label) {
+    if (group === "kind") return KINDS[label] ?? label;
+    if (group === "rating") return `${"★".repeat(Number(label))}${Number(label) < 5 ? " and more" : ""}`;
+    if (group === "unreviewed") return "Texts not reviewed";
+    if (group === "date") return `${MONTHS[Number(label.slice(5, 7)) - 1]} ${label.slice(0, 4)}`;
+    return label;
   }
+
+  showRail() {
+    const held = document.activeElement?.dataset?.token;
+    const group = ([name, title]) => {
+      const values = this.facets[name] ?? [];
+      if (!values.length) return null;
+      const all = this.unfolded.has(name);
+      return el("section", {}, el("h2", {}, title),
+        el("div", { class: "hp-facets" }, values.slice(0, all ? values.length : FACETS_SHOWN).map(({ label, count, token }) => el("button", {
+          type: "button", class: "hp-facet", "data-token": token, "aria-pressed": String(this.filters.some((one) => one.token === token)),
+          onclick: () => this.filter(name, token, this.wordsOf(name, label)),
+        }, el("span", { class: "hp-facetname" }, this.wordsOf(name, label)), el("span", { class: "hp-number" }, count.toLocaleString("en"))))),
+        values.length > FACETS_SHOWN && el("button", { type: "button", class: "hp-link hp-all", "aria-expanded": String(all), onclick: () => {
+          if (all) this.unfolded.delete(name);
+          else this.unfolded.add(name);
+          this.showRail();
+        } }, all ? "Fewer" : `All ${values.length}`));
+    };
+    const saved = this.saves.length > 0 && el("section", {}, el("h2", {}, "Saved searches"), el("div", { class: "hp-facets" }, this.saves.map(({ name, query, sort }) => el("span", { class: "hp-savedrow" },
+      el("button", { type: "button", class: "hp-facet", "data-token": `saved ${name}`, onclick: () => { this.sort.value = sort; this.askFor(query); } }, el("span", { class: "hp-facetname" }, name)),
+      el("button", { type: "button", class: "hp-forget", "aria-label": `Forget the search ${name}`, onclick: () => this.send({ do: "forget", name }) }, icon(ICONS.close, { size: 12 }))))));
+    const trash = el("section", {}, el("div", { class: "hp-facets" }, el("button", {
+      type: "button", class: "hp-facet", "data-token": "is:trash", "aria-pressed": String(this.inTrash), onclick: () => this.filter("trash", "is:trash", "In the trash"),
+    }, el("span", { class: "hp-facetname" }, "Trash"))));
+    const close = el("button", { type: "button", class: "hp-button hp-railclose", onclick: () => this.toggleRail() }, "Show the pictures");
+    this.rail.replaceChildren(...[saved, ...GROUPS.map(group), trash, close].filter(Boolean));
+    if (held) this.rail.querySelector(`[data-token="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
+    this.railButton.replaceChildren(icon(ICONS.filter), this.filters.length ? `Filters (${this.filters.length})` : "Filters");
+  }
+
+  get inTrash() { return this.filters.some(({ token }) => token === "is:trash"); }
 
   showChips() {
-    const names = { kind: (v) => KINDS[v] ?? v, model: (v) => v, rating: (v) => `${v} stars or more`, tag: (v) => `tag: ${v}` };
-    const chips = Object.entries(this.ask.where).map(([name, value]) => this.chip(names[name](value), () => this.filter(name, null)));
-    if (this.ask.query) chips.unshift(this.chip(`“${this.ask.query}”`, () => { this.search.value = ""; this.searchNow(); }));
+    const chips = this.filters.map(({ group, token, label }) => this.chip(label, () => this.filter(group, token, label)));
+    const query = this.search.value.trim();
+    if (query) chips.unshift(this.chip(`“${query.slice(0, 200)}”`, () => { this.search.value = ""; this.searchNow(); }));
     this.chips.replaceChildren(...chips);
+    this.saveBox.replaceChildren(...(query || this.filters.length ? [el("button", { type: "button", class: "hp-quiet", onclick: () => this.askName() }, "Save this search")] : []));
+  }
+
+  askName() {
+    const name = el("input", { class: "hp-input", "aria-label": "Name of the search", placeholder: "Name", maxlength: "64" });
+    const save = () => {
+      const query = [this.search.value.trim(), ...this.filters.map(({ token }) => token)].filter(Boolean).join(" ");
+      if (name.value.trim()) this.send({ do: "save", name: name.value.trim(), query, sort: this.sort.value });
+      this.showChips();
+    };
+    name.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") save();
+      if (event.key === "Escape") this.showChips();
+    });
+    this.saveBox.replaceChildren(name, el("button", { type: "button", class: "hp-quiet", onclick: save }, "Save"));
+    name.focus();
+  }
+
+  showSearches(searches) {
+    this.saves = searches;
+    this.showRail();
   }
 
   chip(text, remove, label = `Remove the filter ${text}`) {
     return el("span", { class: "hp-chip" }, el("span", {}, text), el("button", { type: "button", "aria-label": label, onclick: remove }, icon(ICONS.close, { size: 12 })));
   }
 
+  toggleSpend() {
+    const on = this.spendView.box.hidden;
+    this.spendView.box.hidden = !on;
+    this.body.hidden = on;
+    this.moneyButton.setAttribute("aria-pressed", String(on));
+    this.root.scrollTop = 0;
+    if (on) this.spendView.ask();
+    else this.wall.layOut();
+  }
+
+  // ---------------------------------------------------------------- many at once
+
+  picked() {
+    const { chosen } = this.wall;
+    this.bulk.hidden = chosen === 0;
+    this.root.classList.toggle("hp-choosing", chosen > 0);
+    if (!chosen) return;
+    const held = document.activeElement?.dataset?.bulk;
+    const many = (changes) => this.send({ do: "many", sequence: this.wall.sequence, places: this.wall.ranges(), changes });
+    const input = (name, label, apply, list) => {
+      const box = el("input", { class: "hp-input", "data-bulk": name, "aria-label": label, placeholder: label, maxlength: "64", list, autocomplete: "off" });
+      box.addEventListener("keydown", (event) => event.key === "Enter" && box.value.trim() && apply(box.value.trim()));
+      return box;
+    };
+    const button = (label, action, name = label) => el("button", { type: "button", class: "hp-button", "data-bulk": name, onclick: action }, label);
+    const rate = el("select", { class: "hp-select", "data-bulk": "rate", "aria-label": "Rate the selected pictures" }, el("option", { value: "" }, "Rate…"),
+      [5, 4, 3, 2, 1, 0].map((n) => el("option", { value: String(n) }, n ? "★".repeat(n) : "No stars")));
+    rate.addEventListener("change", () => rate.value && many({ rating: Number(rate.value) || null }));
+    const list = (id, group) => el("datalist", { id }, this.values(group).map((value) => el("option", { value })));
+    this.bulk.replaceChildren(...[
+      el("strong", { role: "status" }, `${chosen.toLocaleString("en")} selected`),
+      !this.wall.every && chosen < this.total && button(`All ${this.total.toLocaleString("en")}`, () => this.wall.choose(true), "all"),
+      rate, input("tag", "Add a tag", (tag) => many({ tag: [tag] }), "hp-bulktags"), input("untag", "Remove a tag", (tag) => many({ untag: [tag] }), "hp-bulktags"),
+      input("collection", "Collection", (collection) => many({ collection }), "hp-bulkcollections"), input("note", "Note", (note) => many({ note })),
+      (this.facets.unreviewed ?? []).length > 0 && button("Accept drafted texts", () => many({ accept_alt: true }), "accept"),
+      chosen >= 2 && chosen <= 4 && !this.wall.every && button("Compare", () => this.compareChosen(), "compare"),
+      this.inTrash ? button("Restore", () => many({ deleted: false }), "restore") : button("To the trash", () => many({ deleted: true }), "trash"),
+      button("Select nothing", () => this.wall.choose(false), "none"),
+      list("hp-bulktags", "tag"), list("hp-bulkcollections", "collection"),
+    ].filter(Boolean));
+    if (held) this.bulk.querySelector(`[data-bulk="${held}"]`)?.focus();
+  }
+
+  compareChosen() {
+    const cards = [...this.wall.selected].sort((a, b) => a - b).map((place) => this.wall.cards.get(place)).filter(Boolean);
+    if (cards.length > 1) this.compare.show(cards);
+    else this.tell("Scroll to the pictures first, so that they are loaded.");
+  }
+
+  undo(change) {
+    this.send({ do: "undo", change: change ?? null });
+  }
+
   // ---------------------------------------------------------------- keys
-
-  rove(index, focus = true) {
-    const tiles = this.grid.querySelectorAll(".hp-tile");
-    if (!tiles.length) return;
-    const at = Math.max(0, Math.min(index, tiles.length - 1));
-    this.grid.querySelector('[tabindex="0"]')?.setAttribute("tabindex", "-1");
-    tiles[at].setAttribute("tabindex", "0");
-    if (focus) tiles[at].focus();
-  }
-
-  /** The tile above or below: the closest middle in the next row. */
-  across(index, down) {
-    const boxes = [...this.grid.querySelectorAll(".hp-tile")].map((tile) => tile.getBoundingClientRect());
-    const here = boxes[index];
-    const middle = here.left + here.width / 2;
-    const beyond = boxes.map((box, n) => ({ n, box })).filter(({ box }) => (down ? box.top > here.top + 2 : box.top < here.top - 2));
-    if (!beyond.length) return index;
-    const row = down ? Math.min(...beyond.map(({ box }) => box.top)) : Math.max(...beyond.map(({ box }) => box.top));
-    const near = beyond.filter(({ box }) => Math.abs(box.top - row) < 2);
-    near.sort((a, b) => Math.abs(a.box.left + a.box.width / 2 - middle) - Math.abs(b.box.left + b.box.width / 2 - middle));
-    return near[0].n;
-  }
 
   key(event) {
     event.stopPropagation();
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const inText = typing(event.target);
     const done = () => event.preventDefault();
+    if (this.helpDialog.open || this.compare.dialog.open) {
+      if (!inText && this.compare.dialog.open && this.compare.zoom.key(event)) done();
+      return;
+    }
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && !inText) {
+      if (event.key === "z") this.undo();
+      else if (event.key === "a" && !this.lightbox.shown) this.wall.choose(true);
+      else return;
+      done();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (inText) {
       if (event.key === "Escape" && event.target === this.search && this.search.value) {
         this.search.value = "";
         this.searchNow();
         done();
-      }
-      return;
-    }
-    if (event.key === "/" && !this.dialog.open) {
-      this.search.focus();
-      this.search.select();
-      done();
-      return;
-    }
-    if (event.key === "?") {
-      this.help();
-      done();
-      return;
-    }
-    const tile = event.target.closest(".hp-tile");
-    const subject = this.dialog.open ? this.open : tile && this.cards.find((card) => card.id === tile.dataset.id);
-    if (/^[0-5]$/.test(event.key) && subject) {
-      this.annotate(subject, { rating: event.key === "0" ? null : Number(event.key) });
-      done();
-      return;
-    }
-    if (this.dialog.open) {
-      if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
-        if (event.target.getAttribute("role") === "radio") return;
-        this.step(event.key === "ArrowRight" ? 1 : -1);
+      } else if (event.key === "ArrowDown" && event.target === this.search && this.wall.total) {
+        this.wall.rove(this.wall.cursor);
+        done();
+      } else if (event.key === "Escape" && this.lightbox.shown && event.target.dataset.field) {
+        this.lightbox.panelBox.focus(); // leaves the field; another Esc closes
         done();
       }
       return;
     }
-    if (!tile) return;
-    const index = this.cards.indexOf(subject);
-    const to = {
-      ArrowRight: () => index + 1, ArrowLeft: () => index - 1, Home: () => 0, End: () => this.cards.length - 1,
-      ArrowDown: () => this.across(index, true), ArrowUp: () => this.across(index, false),
+    const shown = this.lightbox.shown;
+    const tile = event.target.closest(".hp-grid li");
+    const subject = shown ? this.lightbox.open : tile && this.wall.cards.get(Number(tile.dataset.place));
+    const action = {
+      "/": !shown && (() => { this.search.focus(); this.search.select(); }),
+      "?": () => this.help(),
+      u: () => this.undo(),
+      x: !shown && tile && (() => this.wall.toggle(Number(tile.dataset.place), false)),
+      t: !shown && (this.wall.chosen || tile) && (() => this.toField("tag", subject)),
+      n: !shown && (this.wall.chosen || tile) && (() => this.toField("note", subject)),
+      Delete: subject && (() => this.send({ do: "bin", id: subject.id, deleted: true })),
+      Escape: !shown && this.wall.chosen && (() => this.wall.choose(false)),
     }[event.key];
-    if (to) {
-      this.rove(to());
+    if (action) {
+      action();
       done();
+    } else if (/^[0-5]$/.test(event.key) && subject) {
+      this.annotate(subject, { rating: event.key === "0" ? null : Number(event.key) });
+      done();
+    } else if (shown ? this.lightbox.key(event) : tile && this.wall.key(event)) done();
+  }
+
+  /** To the tag or the note of what is selected, or of the picture with the focus. */
+  toField(field, card) {
+    if (this.wall.chosen) this.bulk.querySelector(`[data-bulk="${field}"]`)?.focus();
+    else if (card) {
+      this.lightbox.focusNext = field;
+      this.open(card.id);
     }
-  }
-
-  // ---------------------------------------------------------------- the lightbox
-
-  select(id) {
-    this.send({ do: "select", id });
-  }
-
-  step(by) {
-    const at = this.cards.findIndex((card) => card.id === this.open?.id) + by;
-    if (this.cards[at]) this.select(this.cards[at].id);
-  }
-
-  closed() {
-    this.flush?.();
-    const id = this.open?.id;
-    this.open = null;
-    this.panelStatus = null;
-    this.send({ do: "close" });
-    const at = this.cards.findIndex((card) => card.id === id);
-    if (at >= 0) this.rove(at);
-  }
-
-  showDetail(item) {
-    const again = this.open?.id === item.id;
-    this.flush?.();
-    const focused = again ? this.dialog.contains(document.activeElement) && document.activeElement.dataset.field : null;
-    this.open = item;
-    const at = this.cards.findIndex((card) => card.id === item.id);
-    const card = this.cards[at];
-    this.image = el("img", { alt: item.alt || item.label, class: "hp-full", width: item.width, height: item.height });
-    const known = this.pictures.get(item.id);
-    if (known || card?.url) this.image.src = known ?? card.url;
-    if (!known) {
-      this.image.classList.add("hp-coming");
-      this.send({ do: "picture", id: item.id });
-    }
-    const button = (name, label, action, off) => el("button", { type: "button", class: `hp-round hp-${name}`, "aria-label": label, title: label, disabled: off, onclick: action }, icon(ICONS[name]));
-    this.helpBox = el("p", { class: "hp-help", hidden: true }, "← → next picture · 0–5 stars · Esc close · / search · ? keys");
-    this.dialog.setAttribute("aria-label", item.label);
-    this.dialog.replaceChildren(
-      el("div", { class: "hp-sheet" },
-        el("figure", { class: "hp-mat" }, this.image, item.sample && el("span", { class: "hp-badge" }, "sample"),
-          button("previous", "Previous picture", () => this.step(-1), at <= 0),
-          button("next", "Next picture", () => this.step(1), at < 0 || at >= this.cards.length - 1)),
-        el("div", { class: "hp-panel" }, this.panel(item)),
-        button("close", "Close", () => this.dialog.close())),
-    );
-    if (!this.dialog.open) this.dialog.showModal();
-    const target = focused && this.dialog.querySelector(`[data-field="${focused}"]`);
-    if (target) target.focus();
-    else this.dialog.querySelector(".hp-close").focus();
-  }
-
-  showPicture(message, buffers) {
-    if (!this.pictures.has(message.id)) this.pictures.set(message.id, blobUrl(buffers[0]));
-    if (this.pictures.size > 8) {
-      const [oldest, url] = this.pictures.entries().next().value;
-      if (oldest !== this.open?.id) {
-        URL.revokeObjectURL(url);
-        this.pictures.delete(oldest);
-      }
-    }
-    if (this.open?.id !== message.id) return;
-    this.image.src = this.pictures.get(message.id);
-    this.image.classList.remove("hp-coming");
   }
 
   help() {
-    if (this.dialog.open) this.helpBox.hidden = !this.helpBox.hidden;
-    else this.say("Keys: / search · arrows move · Enter open · 0–5 stars · Esc close", "hp-hint");
+    this.helpDialog.showModal();
   }
 
-  panel(item) {
-    this.panelStatus = el("p", { class: "hp-status", role: "status" });
-    return [
-      this.titleField(item),
-      el("p", { class: "hp-sub" }, `${KIND[item.kind]}${item.model ? ` by ${item.model}` : ""} · ${item.size} · ${item.created}`),
-      item.prompt && el("section", {}, el("h3", {}, "Prompt",
-        el("button", { type: "button", class: "hp-quiet", "aria-label": "Copy the prompt", onclick: () => this.copy(item.prompt) }, icon(ICONS.copy, { size: 14 }), "Copy")),
-        el("p", { class: "hp-prompt" }, item.prompt)),
-      this.cost(item),
-      ...item.captions.map((caption) => this.caption(caption)),
-      this.notes(item),
-      this.facts(item),
-      this.helpBox,
-    ].filter(Boolean);
+  // ---------------------------------------------------------------- pictures and their changes
+
+  open(place) {
+    const id = typeof place === "string" ? place : this.wall.cards.get(place)?.id;
+    if (id) this.send({ do: "select", id });
+    else this.send({ do: "select_at", place, sequence: this.wall.sequence });
   }
 
-  titleField(item) {
-    const input = el("input", { class: "hp-title", "aria-label": "Title", placeholder: item.name || "Add a title", maxlength: "200", "data-field": "title" });
-    input.value = item.title;
-    this.saving(input, "title");
-    return input;
-  }
-
-  cost(item) {
-    if (!item.cost) return null;
-    const { quoted, billed, difference, exact, lines, note, each } = item.cost;
-    const row = (line) => el("tr", {}, el("th", { scope: "row" }, line.label), el("td", {}, line.tokens), el("td", {}, line.rate), el("td", {}, line.dollars));
-    return el("section", { class: "hp-cost", "aria-label": "Cost" },
-      el("dl", { class: "hp-bill" },
-        el("div", {}, el("dt", {}, "Quoted"), money(quoted, "dd")),
-        el("div", {}, el("dt", {}, each ? "Billed, this picture" : "Billed"), money(billed, "dd")),
-        el("div", { class: exact ? "hp-exact" : "" }, el("dt", {}, "Difference"), el("dd", { class: "hp-money" }, difference, exact && el("span", { class: "hp-tick", role: "img", "aria-label": "as quoted" }, " ✓")))),
-      lines.length > 0 && el("table", { class: "hp-lines" },
-        el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Billed"), el("th", { scope: "col" }, "Tokens"), el("th", { scope: "col" }, "Per million"), el("th", { scope: "col" }, "Dollars"))),
-        el("tbody", {}, lines.map(row))),
-      note && el("p", { class: "hp-small" }, note));
-  }
-
-  caption(caption) {
-    return el("section", { class: "hp-caption" },
-      el("h3", {}, caption.model === "owner" ? "Your own caption" : `${caption.task} · ${caption.model}`, caption.sample && el("span", { class: "hp-badge hp-inline" }, "sample")),
-      caption.text && el("p", { class: "hp-prompt" }, caption.text),
-      caption.tags.length > 0 && el("p", { class: "hp-words" }, caption.tags.map((tag) => el("span", { class: "hp-word" }, tag))),
-      el("p", { class: "hp-small" }, ...[
-        caption.quoted && ["quoted ", money(caption.quoted)],
-        caption.billed && ["billed ", money(caption.billed)],
-        caption.tokens, caption.seconds, caption.request_id && [el("code", {}, caption.request_id)],
-      ].filter(Boolean).flatMap((part, n) => [n ? " · " : "", ...[part].flat()])));
-  }
-
-  notes(item) {
-    const rate = (value) => this.annotate(item, { rating: value === item.rating ? null : value });
-    const group = el("div", { class: "hp-rate", role: "radiogroup", "aria-label": "Rating" }, [1, 2, 3, 4, 5].map((value) => el("button", {
-      type: "button", role: "radio", "aria-checked": String(item.rating === value), "aria-label": `${value} ${value === 1 ? "star" : "stars"}`,
-      tabindex: value === (item.rating || 1) ? "0" : "-1", class: value <= (item.rating || 0) ? "hp-on" : "", "data-field": `star${value}`,
-      onclick: () => rate(value),
-      onkeydown: (event) => {
-        const to = { ArrowRight: value + 1, ArrowUp: value + 1, ArrowLeft: value - 1, ArrowDown: value - 1 }[event.key];
-        if (to >= 1 && to <= 5) {
-          group.children[to - 1].focus();
-          event.preventDefault();
-        }
-      },
-    }, icon(STAR, { filled: value <= (item.rating || 0), size: 22 }))));
-    const add = el("input", { class: "hp-addtag", "aria-label": "Add a tag", placeholder: "Add a tag", maxlength: "64", "data-field": "tag", list: "hp-tags" });
-    const addNow = () => {
-      const tag = add.value.trim();
-      if (tag) this.annotate(item, { tag: [tag] });
-      add.value = "";
-    };
-    add.addEventListener("keydown", (event) => event.key === "Enter" && addNow());
-    add.addEventListener("change", addNow);
-    const known = el("datalist", { id: "hp-tags" }, (this.head?.facets?.tags ?? []).map((tag) => el("option", { value: tag.value })));
-    const area = (field, label, placeholder, value) => {
-      const box = el("textarea", { rows: field === "note" ? "3" : "2", placeholder, maxlength: "4000", "data-field": field });
-      box.value = value;
-      this.saving(box, field);
-      return el("label", { class: "hp-field" }, el("span", {}, label), box);
-    };
-    return el("section", { class: "hp-notes", "aria-label": "Annotations" },
-      el("h3", {}, "Rating"), group,
-      el("h3", {}, "Tags"),
-      el("div", { class: "hp-chips" }, item.tags.map((tag) => this.chip(tag, () => this.annotate(item, { untag: [tag] }), `Remove the tag ${tag}`)), add, known),
-      area("note", "Note", "What to remember about it", item.note),
-      area("alt", "Alternative text", "What a person who cannot see it should know", item.alt),
-      this.panelStatus);
-  }
-
-  facts(item) {
-    const rows = item.facts.map(({ name, value, code }) => [el("dt", {}, name), el("dd", {}, code ? el("code", {}, value) : value)]);
-    const parents = item.parents.map((id) => el("button", { type: "button", class: "hp-link", onclick: () => this.select(id) }, "open the picture it was made from"));
-    return el("section", {}, el("h3", {}, "About"), el("dl", { class: "hp-facts" }, rows.flat(),
-      parents.length > 0 && [el("dt", {}, "Edited from"), el("dd", {}, parents)]));
-  }
-
-  // ---------------------------------------------------------------- annotations
-
-  /** Save a text field when typing pauses, when it is left, and when the lightbox goes. */
-  saving(field, name) {
-    const item = this.open;
-    let saved = field.value;
-    const now = () => {
-      later.cancel();
-      if (field.value === saved) return;
-      saved = field.value;
-      this.annotate(item, { [name]: field.value });
-    };
-    const later = debounce(900, now);
-    field.addEventListener("input", () => { this.status("", ""); later(); });
-    field.addEventListener("change", now);
-    const before = this.flushing === item ? this.flush : null;
-    this.flushing = item;
-    this.flush = () => { before?.(); now(); };
+  /** The mean colour of a small picture, told to the gallery once: a placeholder for the next time. */
+  tint(place, card, image) {
+    this.brush ??= Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+    this.brush.drawImage(image, 0, 0, 1, 1);
+    const [red, green, blue] = this.brush.getImageData(0, 0, 1, 1).data;
+    this.tints[card.id] = (red << 16) | (green << 8) | blue;
+    this.sendTints();
   }
 
   /** One change at a time: the next one waits for the answer, which brings the new version. */
   annotate(item, changes) {
-    if (this.dialog.open) this.status("Saving…", "");
+    if (this.lightbox.shown) this.lightbox.status("Saving…", "");
     this.waiting.push({ item, changes });
     if (this.waiting.length === 1) this.sendChange();
   }
@@ -549,76 +500,24 @@ class GalleryPage extends Page {
     this.send({ do: "annotate", id: item.id, version: item.version, changes });
   }
 
-  answered() {
+  showSaved(message) {
+    const item = { ...message.item, collection: message.collection, deleted: message.deleted };
+    Object.assign(this.waiting[0]?.item ?? {}, item); // the next change needs its version
     this.waiting.shift();
     if (this.waiting.length) this.sendChange();
-  }
-
-  showSaved(message) {
-    Object.assign(this.waiting[0]?.item ?? {}, message.item); // the next change needs its version
-    this.answered();
-    const index = this.cards.findIndex((card) => card.id === message.card.id);
-    if (index >= 0) {
-      const card = { ...message.card, url: this.cards[index].url };
-      this.cards[index] = card;
-      const old = this.grid.children[index];
-      const focused = old.contains(document.activeElement);
-      const tabindex = old.firstChild.getAttribute("tabindex");
-      old.replaceWith(this.tile(card, index));
-      this.layOut();
-      this.grid.children[index].firstChild.setAttribute("tabindex", tabindex);
-      if (focused) this.grid.children[index].firstChild.focus();
-    }
-    if (this.open?.id !== message.item.id) return;
-    const texts = ["title", "note", "alt"].filter((name) => document.activeElement?.dataset?.field === name);
-    Object.assign(this.open, message.item);
-    if (!texts.length) this.refreshPanel();
-    if (!this.waiting.length) this.status("Saved", "good");
-  }
-
-  refreshPanel() {
-    const panel = this.dialog.querySelector(".hp-panel");
-    const field = document.activeElement?.dataset?.field;
-    const text = document.activeElement?.value;
-    const top = panel.scrollTop;
-    this.flush = null;
-    panel.replaceChildren(...this.panel(this.open));
-    panel.scrollTop = top;
-    const again = field && panel.querySelector(`[data-field="${field}"]`);
-    if (again && field === "tag") again.value = text;
-    again?.focus();
-    this.image.alt = this.open.alt || this.open.label;
+    const { id, version, label, rating, price } = item;
+    this.wall.update(id, { version, label, rating, price, draft: item.alt ? false : this.wall.cards.get(this.wall.placeOf(id))?.draft });
+    this.lightbox.saved(item, this.waiting.length);
   }
 
   showConflict(message) {
     this.waiting.length = 0;
-    if (this.open?.id !== message.item.id) {
-      this.showError(message);
+    if (this.lightbox.open?.id === message.item.id) {
+      this.lightbox.conflict(message);
       return;
     }
-    Object.assign(this.open, message.item);
-    this.refreshPanel();
-    this.panelStatus.className = "hp-status hp-bad";
-    this.panelStatus.replaceChildren(message.text, " ", this.retry("Save mine", message.changes));
-  }
-
-  retry(label, changes) {
-    return el("button", { type: "button", class: "hp-link", onclick: () => this.annotate(this.open, changes) }, label);
-  }
-
-  status(text, kind) {
-    if (!this.panelStatus) return;
-    this.panelStatus.className = kind ? `hp-status hp-${kind}` : "hp-status";
-    this.panelStatus.replaceChildren(text);
-  }
-
-  async copy(text) {
-    try {
-      await navigator.clipboard.writeText(text);
-      this.status("Copied", "good");
-    } catch {
-      this.status("The browser did not allow copying; select the text instead.", "bad");
-    }
+    this.wall.update(message.item.id, message.item);
+    this.showError(message);
   }
 }
 

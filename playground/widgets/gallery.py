@@ -12,16 +12,31 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from playground import money, pricing, render
-from playground.state.gallery import GalleryState, Head, Opened, Shown, Trouble
+from playground.state.gallery import (
+    Counted,
+    GalleryState,
+    Head,
+    Opened,
+    Shown,
+    Stretch,
+    Trouble,
+    Visit,
+)
+from playground.store.cards import Card
+from playground.store.question import Question
 from playground.values import Caption, GalleryItem
+from playground.widgets import gallery_messages as messages
 from playground.widgets.base import Message, PageView, script, style
 
 
 class GalleryView(PageView):
     """The gallery page over its state; display it in JupyterLab or Voilà."""
 
-    _esm = script("gallery.js")
-    _css = style("gallery.css")
+    _esm = script(
+        "gallery_wall.js", "gallery_sphere.js", "gallery_zoom.js", "gallery_lightbox.js",
+        "gallery_spend.js", "gallery.js",
+    )  # fmt: skip
+    _css = style("gallery.css", "gallery_lightbox.css")
     notebook = "gallery"
 
     def __init__(self, state: GalleryState) -> None:
@@ -30,22 +45,43 @@ class GalleryView(PageView):
         self.answers = {
             "open": lambda _: state.open(),
             "search": self._search,
-            "more": lambda message: state.more(int(message["sequence"])),
+            "fetch": lambda m: state.fetch(int(m["start"]), int(m["count"]), int(m["sequence"])),
             "select": lambda message: state.select(str(message["id"])),
+            "select_at": lambda m: state.select_at(int(m["place"]), int(m["sequence"])),
             "close": lambda _: state.close(),
             "picture": self._picture,
             "annotate": self._annotate,
+            "bin": lambda message: state.bin(str(message["id"]), deleted=bool(message["deleted"])),
+            "many": self._many,
+            "tints": lambda message: state.set_tints(dict(message["tints"])),
+            "undo": lambda message: state.undo(message.get("change")),
+            "save": lambda m: state.save_search(str(m["name"]), str(m["query"]), str(m["sort"])),
+            "forget": lambda message: state.forget_search(str(message["name"])),
+            "spend": lambda message: state.spend(str(message["by"])),
+            "resolve": lambda m: state.resolve(str(m["id"]), str(m["dollars"]), str(m["by"])),
         }
-        state.observe(lambda change: self._show_head(change["new"]), "head")
-        state.observe(lambda change: self._show_page(change["new"]), "shown")
-        state.observe(lambda change: self._show_opened(change["new"]), "opened")
-        state.observe(lambda change: self._show_saved(change["new"]), "saved")
-        state.observe(lambda change: self._show_trouble(change["new"]), "trouble")
+        for name, show in {
+            "head": self._show_head,
+            "shown": self._show_first,
+            "counted": self._show_counted,
+            "stretch": self._show_stretch,
+            "opened": self._show_opened,
+            "saved": self._show_saved,
+            "changed": lambda one: self.send({"show": "changed", "text": one.text,
+                                              "change": one.change.id, "count": one.change.count,
+                                              "undoes": one.change.undoes or ""}),
+            "searches": lambda one: self.send(
+                {"show": "searches", "searches": messages.searches(one)}
+            ),
+            "spending": lambda one: self.send({"show": "spending", **messages.spending(one)}),
+            "trouble": self._show_trouble,
+        }.items():  # fmt: skip
+            state.observe(lambda change, show=show: show(change["new"]), name)
 
     def _search(self, message: Message) -> None:
         self.page.search(
             str(message["query"]),
-            dict(message["where"]),
+            [str(token) for token in message["filters"]],
             str(message["sort"]),
             int(message["sequence"]),
         )
@@ -53,43 +89,61 @@ class GalleryView(PageView):
     def _annotate(self, message: Message) -> None:
         self.page.annotate(str(message["id"]), int(message["version"]), dict(message["changes"]))
 
+    def _many(self, message: Message) -> None:
+        places = message.get("places")
+        if places is not None:
+            places = [(int(start), int(end)) for start, end in places]
+        self.page.annotate_many(places, int(message["sequence"]), dict(message["changes"]))
+
     def _picture(self, message: Message) -> None:
-        data = self.page.picture(str(message["id"]))
-        if data is not None:
-            self.send({"show": "picture", "id": str(message["id"])}, [data])
+        found = self.page.original(str(message["id"]))
+        if found is None:
+            self.send({"show": "lost", "id": str(message["id"])})
+            return
+        data, credentials = found
+        self.send({"show": "picture", "id": str(message["id"]), "credentials": credentials}, [data])
 
     def _show_head(self, head: Head) -> None:
         self.send({"show": "head", **head_values(head)})
 
-    def _show_page(self, shown: Shown) -> None:
-        buffers: list[bytes] = []
-        cards = []
-        thumbnails = self.page.thumbnails(shown.items)
-        for item in shown.items:
-            small = thumbnails.get(item.id)
-            cards.append(card_values(item) | {"thumb": None if small is None else len(buffers)})
-            if small is not None:
-                buffers.append(small)
-        message = {
-            "show": "page",
-            "sequence": shown.sequence,
-            "append": shown.appended,
-            "cards": cards,
-            "total": shown.total,
-            "next": shown.more,
-            "spent": money.short(shown.dollars) if shown.dollars else "",
-            "samples": shown.all_samples,
-            "empty": shown.empty,
-        }
-        self.send(message, buffers)
+    def _show_first(self, shown: Shown) -> None:
+        self._send_stretch("first", shown.first, shown.question, empty=shown.empty,
+                           notes=list(shown.question.notes))  # fmt: skip
 
-    def _show_opened(self, opened: Opened | None) -> None:
+    def _show_stretch(self, stretch: Stretch) -> None:
+        self._send_stretch("stretch", stretch, self.page.question)
+
+    def _send_stretch(self, show: str, one: Stretch, question: Question, **more: object) -> None:
+        smalls = self.page.smalls(one.cards)
+        message, buffers = messages.stretch(one, question, smalls)
+        self.send({"show": show, **message, **more}, buffers)
+        lacking = [
+            card for card in one.cards if card.id not in smalls and card.id not in one.missing
+        ]
+        if lacking:
+            self.page.later(lambda: self._make_smalls(lacking))
+
+    def _make_smalls(self, cards: list[Card]) -> None:
+        """Small pictures that did not exist yet, each sent when it is made."""
+        for card in cards:
+            small = self.page.make_small(card)
+            buffers = [] if small is None else [small]
+            self.send({"show": "small", "id": card.id, "made": small is not None}, buffers)
+
+    def _show_counted(self, one: Counted) -> None:
+        message, buffers = messages.counted(one)
+        self.send({"show": "counted", **message}, buffers)
+
+    def _show_opened(self, opened: Visit | None) -> None:
         if opened is not None:
-            self.send({"show": "detail", "item": detail_values(opened.item)})
+            values = detail_values(opened.item) | messages.visit(opened)
+            self.send({"show": "detail", "item": values})
 
-    def _show_saved(self, saved: Opened) -> None:
-        card = card_values(saved.item) | {"thumb": None}
-        self.send({"show": "saved", "item": detail_values(saved.item), "card": card})
+    def _show_saved(self, one: Opened) -> None:
+        message: Message = {"show": "saved", "item": detail_values(one.item)}
+        message["collection"] = one.item.collection
+        message["deleted"] = one.item.deleted_at is not None
+        self.send(message)
 
     def _show_trouble(self, trouble: Trouble) -> None:
         message: Message = {"show": "error", "text": trouble.text}
