@@ -186,7 +186,7 @@ def parse_answer(task: Task, text: str) -> Answer:
     tags = clean_tags(found)
     if len(found) > MAX_TAGS:
         problems.append(f"{len(found):,} tags were answered, {MAX_TAGS} are kept")
-    return Answer(", ".join(tags), tags=tags, problems=tuple(problems))
+    return Answer(_cut(", ".join(tags), []), tags=tags, problems=tuple(problems))
 
 
 def clean_tags(tags: list[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@
     │   ├── UnknownModel  no such model (near names are listed)
     │   └── UnknownPrice  no price or no token rule: refused, never treated as free
     ├── SpendingRefused   a cap, the breaker or a missing consent stopped it; nothing was sent
+    │   └── CapReached    it does not fit below a cap now; calls under way may free some of it
     ├── ProviderProblem   the endpoint or the key cannot be used
     ├── PhotoProblem      a picture cannot be read, or is not safe to decode
     └── GalleryProblem    the gallery's database, files or disk
@@ -35,6 +36,10 @@ class UnknownPrice(InvalidRequest):
 
 class SpendingRefused(PlaygroundError):
     """A cap, an unexplained overrun or a missing consent stopped a call before it was sent."""
+
+
+class CapReached(SpendingRefused):
+    """A call does not fit below a cap. What is held for others may yet turn out to cost less."""
 
 
 class ProviderProblem(PlaygroundError):

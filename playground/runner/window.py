@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from playground import photos
 from playground.catalog import Rates
-from playground.errors import GalleryProblem, PlaygroundError, SpendingRefused
+from playground.errors import CapReached, GalleryProblem, PlaygroundError, SpendingRefused
 from playground.provider.client import limit_of, patience
 from playground.provider.wire import Body, Form, Wire
 from playground.runner import booking
@@ -200,6 +200,9 @@ class Window:
         self._paused = False
         self._bytes = 0
         self._deferred: list[Row] = []
+        # Near a cap a call waits until another one has ended and freed what it did not cost.
+        self._under_way = self._ends = self._places = 0
+        self._tight = False
         # The decoding children set how many photos can be made ready at a time.
         self._makers = Workers(photos.WORKERS + 1, "photos")
         self._bookers = Workers(2, "ledger")
@@ -242,6 +245,7 @@ class Window:
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
         self._room = asyncio.Event()
+        self._freed = asyncio.Event()
         self._ready: asyncio.Queue[_Ready | None] = asyncio.Queue()
         self._ahead = asyncio.Semaphore(_AHEAD)
         self._making: set[asyncio.Task[None]] = set()
@@ -362,15 +366,27 @@ class Window:
         row = ready.row
         unknowns = limited = lost = 0
         while await self._may_go():
+            ends = self._ends
             reserved = await self._reserving.ask(ready)
+            if isinstance(reserved, CapReached) and (self._under_way or ends != self._ends):
+                self._pace.unused()
+                self._tight = True
+                continue
             if not isinstance(reserved, Reserved):
                 self._not_reserved(ready, reserved)
                 return
             left = booking.OpenCall(
                 reserved.id, ready.job.request, reserved.hold, self._rates, ready.quote.on
             )
-            outcome = await self._call(ready, left)
-            end, booked = await self._end(left, outcome)
+            self._under_way += 1
+            try:
+                outcome = await self._call(ready, left)
+                end, booked = await self._end(left, outcome)
+            finally:
+                self._under_way -= 1
+                self._ends += 1
+                self._places += 1
+                self._freed.set()
             if end is None:
                 return
             if isinstance(end, Captioned):
@@ -423,11 +439,24 @@ class Window:
                 if self._paused:
                     await self._rest(1.0)
                     continue
+                if self._tight and not self._places and self._under_way:
+                    await self._until_one_ends()
+                    continue
                 seconds = self._pace.wait()
                 if seconds <= 0:
+                    self._places = max(0, self._places - 1)
                     return True
                 await self._rest(seconds)
         return False
+
+    async def _until_one_ends(self) -> None:
+        self._freed.clear()
+        waiting = asyncio.create_task(self._freed.wait())
+        stopped = asyncio.create_task(self._until_stopped())
+        either: list[asyncio.Future[Any]] = [waiting, stopped]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        for task in (waiting, stopped):
+            task.cancel()
 
     async def _rest(self, seconds: float) -> None:
         if self._wait is not None:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from playground import money
-from playground.errors import GalleryProblem, InvalidRequest, SpendingRefused
+from playground.errors import CapReached, GalleryProblem, InvalidRequest, SpendingRefused
 from playground.store import results, schema
 from playground.store.records import OPEN_STATES, Caps, Totals
 
@@ -161,7 +161,7 @@ def _refusal(
     settled = money.short(money.from_picousd(row.settled if row else 0))
     held = money.short(money.from_picousd(row.held if row else 0))
     whose = {"gallery": "this gallery", "day": f"the day {name} (UTC)", "run": "this run"}[scope]
-    return SpendingRefused(
+    return CapReached(
         f"The cap of {whose} is {cap}, {settled} is spent and {held} held; this needs up to "
         f"{needed}. Nothing was sent and nothing was spent."
     )
