@@ -19,7 +19,8 @@ COMMANDS = [
     *[
         ["gallery", name]
         for name in (
-            "list", "search", "show", "annotate", "delete", "restore", "import", "verify",
+            "list", "search", "show", "annotate", "delete", "restore", "import", "export", "alt",
+            "verify",
             "backup", "restore-backup", "spend", "resolve", "cap",
         )
     ],

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from playground.imports import exif
+from playground.imports import exif, xmp
 
 MAX_TEXT_BYTES = 1 << 20
 """Of one text; a longer one is cut. ComfyUI workflows of several hundred kilobytes exist."""
@@ -57,7 +57,7 @@ def _png(data: bytes, found: Embedded) -> None:
         if name == b"eXIf":
             found.exif = exif.read(content)
         elif name in {b"tEXt", b"zTXt", b"iTXt"} and len(found.texts) < _MAX_TEXTS:
-            keyword, text = _text(name, content[: MAX_TEXT_BYTES + 200])
+            keyword, text = _text(name, content[: xmp.MAX_BYTES + 200])
             room -= len(text)
             if not keyword or room < 0:
                 continue
@@ -81,26 +81,26 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _text(name: bytes, content: bytes) -> tuple[str, str]:
     keyword, _, rest = content.partition(b"\0")
     key = keyword[:79].decode("latin-1")
+    most = xmp.MAX_BYTES if key == _XMP_PNG else MAX_TEXT_BYTES
     if name == b"tEXt":
-        return key, _decoded(rest, "latin-1")
+        return key, _decoded(rest[:most], "latin-1")
     if name == b"zTXt":
-        return key, _decoded(_inflated(rest[1:]), "latin-1")
+        return key, _decoded(_inflated(rest[1:], most), "latin-1")
     packed = rest[:1] == b"\1"
     _, _, rest = rest[2:].partition(b"\0")  # the language
     _, _, rest = rest.partition(b"\0")  # the translated keyword
-    return key, _decoded(_inflated(rest) if packed else rest, "utf-8")
+    return key, _decoded(_inflated(rest, most) if packed else rest[:most], "utf-8")
 
 
-def _inflated(data: bytes) -> bytes:
+def _inflated(data: bytes, most: int) -> bytes:
     try:
-        return zlib.decompressobj().decompress(data, MAX_TEXT_BYTES)
+        return zlib.decompressobj().decompress(data, most)
     except zlib.error:
         return b""
 
 
 def _decoded(data: bytes, encoding: str) -> str:
     """Many programs write UTF-8 where the format wants Latin-1."""
-    data = data[:MAX_TEXT_BYTES]
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

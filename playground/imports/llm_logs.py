@@ -1,6 +1,6 @@
 """Logs of Simon Willison's `llm`: pictures that were asked about, and what models answered.
 
-Both schemas are read: `responses` with `prompt_attachments` (to llm 0.27 and on), and `turns` with
+Both schemas are read: `responses` with `prompt_attachments` (seen in llm 0.26), and `turns` with
 `messages` and `parts` (llm 0.36). The database is a stranger's: it is opened read-only, nothing
 but plain tables is looked at, no function, view or trigger of its can run, and pictures that it
 names by path are only read when that is asked for; addresses are never fetched.
@@ -25,17 +25,18 @@ _MAX_BYTES = 8 << 30
 _MAX_VALUE_BYTES = 1 << 28
 _MAX_DEPTH = 64
 _STEPS = 200_000_000
-_TABLES = frozenset(
-    {
-        "responses",
-        "attachments",
-        "prompt_attachments",
-        "turns",
-        "messages",
-        "parts",
-        "part_attachments",
-    }
-)
+# The columns that are read, which must be plain ones.
+_TABLES = {
+    "responses": {"id", "model", "prompt", "response", "datetime_utc"},
+    "attachments": {"id", "content", "path", "url"},
+    "prompt_attachments": {"response_id", "attachment_id"},
+    "turns": {
+        "model", "resolved_model", "parent_message_hash", "tip_message_hash", "datetime_utc",
+    },
+    "messages": {"hash", "parent_hash", "role"},
+    "parts": {"id", "message_hash", "position", "type", "text"},
+    "part_attachments": {"part_id", "attachment_id"},
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,9 @@ def _plain_tables(connection: sqlite3.Connection) -> dict[str, set[str]]:
         if kind == "table" and plain and name in _TABLES:
             # The name is one of ours, so it is safe to write into the statement.
             columns = connection.execute(f"PRAGMA table_xinfo({name})").fetchall()
-            found[name] = {column[1] for column in columns if column[6] == 0}
+            plain_columns = {column[1] for column in columns if column[6] == 0}
+            if plain_columns >= _TABLES[name]:
+                found[name] = plain_columns
     return found
 
 
@@ -172,14 +175,18 @@ def _turns(connection: sqlite3.Connection) -> Iterator[Asked]:
         answered: list[str] = []
         pictures: list[tuple[bool, tuple[Any, Any, Any]]] = []
         here, depth = tip, 0
-        while here is not None and here != parent and depth < _MAX_DEPTH:
+        passed = False  # the newest message that was sent; more of them may stand before it
+        while here is not None and depth < _MAX_DEPTH:
             depth += 1
+            passed = passed or here == parent
             message = connection.execute(
                 "SELECT parent_hash, role FROM messages WHERE hash = ?", (here,)
             ).fetchone()
             if message is None:
                 break
             of_model = message[1] == "assistant"
+            if passed and of_model:
+                break  # an earlier answer of the same conversation
             parts = connection.execute(
                 "SELECT id, type, text FROM parts WHERE message_hash = ? ORDER BY position", (here,)
             ).fetchall()

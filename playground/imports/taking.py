@@ -108,6 +108,9 @@ class Import:
         suffix = place.suffix.lower()
         if place.is_dir():
             self.folder(place)
+        elif not place.exists():
+            msg = f"{place} is missing"
+            raise PhotoProblem(msg)
         elif suffix in {".csv", ".tsv", ".json", ".jsonl"}:
             self.table(place)
         elif suffix == ".zip":

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from typing import Any, cast
 
 MAX_BYTES = 2 << 20
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _MAX_ENTRIES = 1_000
+_MAX_DEPTH = 40
 _SPACES = {
     "http://purl.org/dc/elements/1.1/": "dc",
     "http://ns.adobe.com/xap/1.0/": "xmp",
@@ -36,8 +38,10 @@ def read(packet: bytes) -> dict[str, list[str]]:
     if b"<!DOCTYPE" in bare or b"<!ENTITY" in bare:
         return {}
     try:
-        tree = ET.fromstring(text)  # noqa: S314  no entity can be declared, see above
+        tree = _parsed(text)
     except (ET.ParseError, ValueError, LookupError):
+        return {}
+    if tree is None:
         return {}
     found: dict[str, list[str]] = {}
     for description in tree.iter(f"{_RDF}Description"):
@@ -47,6 +51,22 @@ def read(packet: bytes) -> dict[str, list[str]]:
             for value in _values(child):
                 _add(found, child.tag, value)
     return found
+
+
+def _parsed(text: bytes) -> ET.Element | None:
+    """The tree, unless it is deeper than any packet: each level is walked once per level."""
+    # No entity can be declared, see above.
+    parser: ET.XMLPullParser[Any] = ET.XMLPullParser(events=("start", "end"))
+    parser.feed(text)
+    parser.close()
+    root: ET.Element | None = None
+    depth = 0
+    for event, element in cast("Iterator[tuple[str, Any]]", parser.read_events()):
+        depth += 1 if event == "start" else -1
+        if depth > _MAX_DEPTH:
+            return None
+        root = element if root is None else root
+    return root
 
 
 def _add(found: dict[str, list[str]], tag: str, value: str) -> None:
