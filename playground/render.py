@@ -65,14 +65,16 @@ def amount_html(amount: Decimal) -> str:
 
 
 def range_text(low: Decimal | None, high: Decimal | None) -> str:
-    """`$0.00397`, `$0.004 to $0.041`, `at least $0.004`, or `unknown`."""
+    """`$0.00397`, `$0.004 to $0.041`, `about $1.49`, `at least $0.004`, or `unknown`."""
     if low is None and high is None:
         return "unknown"
     if low is not None and low == high:
         return money.short(low)
     if high is None:
         return f"at least {money.short(low or Decimal(0))}"
-    return f"{money.short(low or Decimal(0))} to {money.short(high)}"
+    texts = (money.short(low or Decimal(0)), money.short(high))
+    # Rounded to cents, the ends of a large price may be one.
+    return f"about {texts[1]}" if texts[0] == texts[1] else " to ".join(texts)
 
 
 def breakdown_line(bucket: str, tokens: int, per_million: Decimal, dollars: Decimal) -> str:

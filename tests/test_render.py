@@ -30,6 +30,7 @@ def test_unknown_is_never_zero():
     assert render.range_text(None, None) == "unknown"
     assert render.range_text(Decimal("0.1"), None) == "at least $0.10"
     assert render.range_text(Decimal("0.1"), Decimal("0.2")) == "$0.10 to $0.20"
+    assert render.range_text(Decimal("1.48906"), Decimal("1.48913")) == "about $1.49"
 
 
 def test_a_price_dims_its_leading_zeros():

@@ -16,18 +16,18 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from traitlets import Instance
 from traitlets import Tuple as Many
 
 from playground import captions, catalog, money, pricing, tokens
-from playground.errors import InvalidRequest, PlaygroundError
+from playground.errors import InvalidRequest, PhotoProblem, PlaygroundError
 from playground.provider.client import Client
 from playground.runner import CONSENT_DOLLARS, caps, perform
 from playground.sight import Curve, Sight, curve, sight
 from playground.size import Size
-from playground.state.cells import OWNER, Cell, accepting, advised, answered
+from playground.state.cells import OWNER, Cell, accepting, advised, answered, recalled
 from playground.state.page import Head, PageState, Trouble, bug_words
 from playground.state.question import (
     Estimate,
@@ -61,6 +61,15 @@ class View:
     sights: tuple[Sight, ...]
     curves: tuple[Curve, ...]
     refused: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a photo came from: an `item` of the gallery, a `path`, or an `upload` kept at one."""
+
+    kind: Literal["item", "path", "upload"]
+    place: str
+    name: str
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -136,6 +145,7 @@ class CaptionsState(PageState):
         self._clock = clock
         self.options = Options()
         self._known: dict[str, Shot] = {}
+        self._sources: dict[str, Source] = {}
         self.cells: dict[tuple[str, str], Cell] = {}
         self._before: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._selected = ""
@@ -197,6 +207,7 @@ class CaptionsState(PageState):
                 if self._full():
                     return
                 new = Shot(self._new_id(), shown_name(path.name))
+                self._sources[new.id] = Source("path", str(path.absolute()), path.name)
                 self._later(new, partial(self._intake.measured, path=path))
 
     def add_samples(self) -> None:
@@ -204,6 +215,7 @@ class CaptionsState(PageState):
         with self._guarded():
             for path in SAMPLES:
                 new = Shot(self._new_id(), path.name)
+                self._sources[new.id] = Source("path", str(path), path.name)
                 self._later(new, partial(self._intake.measured, path=path))
 
     def add_items(self, item_ids: Sequence[str]) -> None:
@@ -218,6 +230,7 @@ class CaptionsState(PageState):
                     return
                 name = item.name or item.title or item.prompt[:60] or item.id
                 new = Shot(self._new_id(), shown_name(name))
+                self._sources[new.id] = Source("item", item.id, name)
                 self._later(new, self._from_gallery(item.id))
 
     def add_url(self, url: str) -> None:
@@ -233,10 +246,77 @@ class CaptionsState(PageState):
                 new = Shot(self._new_id(), shown_name(url))
                 self._later(new, lambda shot: self._intake.from_address(shot, url.strip()))
 
+    def sources(self) -> tuple[Source, ...]:
+        """Where the photos on the page came from, for a page that is loaded again."""
+        found = []
+        for shot in self._known.values():
+            item = next((c.item_id for k, c in self.cells.items() if k[0] == shot.id), None)
+            source = self._sources.get(shot.id)
+            if item is not None:
+                found.append(Source("item", item, shot.name))
+            elif source is not None and shot.ready:
+                found.append(source)
+        return tuple(found)
+
+    def restore(self, sources: Sequence[Source]) -> None:
+        """The photos of a page that was loaded again, with the answers that the gallery has.
+
+        Nothing happens where photos are here already: the kernel is the same one.
+        """
+        with self._guarded():
+            if self._known:
+                return
+            lost = []
+            for source in sources[:MAX_SHOTS]:
+                try:
+                    self._restored(source)
+                except PlaygroundError:
+                    lost.append(source.name)
+            if lost:
+                names = ", ".join(shown_name(name) for name in lost[:5])
+                msg = f"No longer there after the reload, add them again: {names}."
+                raise PhotoProblem(msg)
+
+    def _restored(self, source: Source) -> None:
+        shot = Shot(self._new_id(), shown_name(source.name))
+        if source.kind == "item":
+            self._store.item(source.place)
+            self._sources[shot.id] = source
+            work = self._from_gallery(source.place)
+            self._later(shot, lambda one: self._with_answers(work(one), source.place))
+            return
+        path = Path(source.place)
+        if not path.is_file():
+            raise PhotoProblem(source.name)
+        self._sources[shot.id] = source
+        if source.kind == "upload":
+            # The kernel that took it in may end, and its folder with it.
+            self._later(shot, lambda one: self._intake.adopted(one, path))
+        else:
+            self._later(shot, partial(self._intake.measured, path=path))
+
+    def _with_answers(self, shot: Shot, item_id: str) -> Shot:
+        """Show what the gallery has as answer to the very question that is asked now."""
+        if not shot.ready:
+            return shot
+        item = self._store.item(item_id)
+        templates = [self.options.template(name) for name in self.options.models]
+        requests = [template.with_(photo=shot.photo) for template in templates]
+        answered_keys = self._store.answered([request.key for request in requests])
+        for request in requests:
+            same = [c for c in item.captions if (c.model, c.task) == (request.model, request.task)]
+            # With several the gallery does not say which prompt each one answered.
+            if request.key in answered_keys and len(same) == 1 and shot.id in self._known:
+                self.cells[shot.id, request.model] = recalled(
+                    shot.id, request, same[0], item, self.options.alt_limit
+                )
+        return shot
+
     def remove(self, shot_id: str) -> None:
         """Take a photo off the page; what the gallery holds of it stays."""
         with self._guarded():
             self._known.pop(shot_id, None)
+            self._sources.pop(shot_id, None)
             self._intake.forget([shot_id])
             for key in [key for key in self.cells if key[0] == shot_id]:
                 del self.cells[key]
@@ -509,11 +589,10 @@ class CaptionsState(PageState):
     def _room(self) -> Decimal | None:
         """Dollars that the caps leave, as last read; the ledger decides when it comes to it."""
         totals = self.head.totals if self.head is not None else None
-        own = caps().gallery
-        limits = [cap for cap in (own, totals.cap if totals else None) if cap is not None]
-        if not limits:
+        own = totals.cap if totals is not None else caps().gallery
+        if own is None:
             return None
-        return min(limits) - (totals.committed if totals else Decimal(0))
+        return own - (totals.committed if totals else Decimal(0))
 
     # -- what the models see -------------------------------------------------------------------
 
@@ -541,7 +620,7 @@ class CaptionsState(PageState):
     # -- within --------------------------------------------------------------------------------
 
     def _refresh_head(self) -> None:
-        self.head = Head(self._provider, self._store.ledger.totals())
+        self.head = Head(self._provider, self._totals())
 
     def _announce(self) -> None:
         self.shots = ()
@@ -561,6 +640,8 @@ class CaptionsState(PageState):
 
     def _put(self, shot: Shot) -> None:
         self._known[shot.id] = shot
+        if shot.ready and shot.id not in self._sources and shot.photo and shot.photo.path:
+            self._sources[shot.id] = Source("upload", str(shot.photo.path), shot.name)
         self.shot = replace(shot)
         if shot.ready or shot.problem or not shot.received:
             self._price()
@@ -587,6 +668,9 @@ class CaptionsState(PageState):
         with self._guarded():
             if shot.id in self._known:
                 self._put(done)
+                for key, cell in list(self.cells.items()):
+                    if key[0] == shot.id and done.ready:
+                        self._show_cell(cell)
 
     def _full(self) -> bool:
         if len(self._known) < MAX_SHOTS:

@@ -8,7 +8,7 @@ from typing import Any
 
 from playground import captions
 from playground.runner import Result
-from playground.values import Captioned, CaptionRequest, Failed, GalleryItem, Task
+from playground.values import Caption, Captioned, CaptionRequest, Failed, GalleryItem, Task
 
 OWNER = "owner"
 
@@ -86,6 +86,32 @@ def answered(cell: Cell, result: Result, sample: bool, alt_limit: int) -> Cell:
     message = str(getattr(outcome, "message", "There was no answer."))
     status = "failed" if isinstance(outcome, Failed) else "unknown"
     return replace(cell, status=status, text="", message=message)
+
+
+def recalled(
+    shot_id: str, request: CaptionRequest, caption: Caption, item: GalleryItem, alt_limit: int
+) -> Cell:
+    """The cell of an answer that the gallery has, after a reload."""
+    cell = Cell(
+        shot_id,
+        request.model,
+        request.task,
+        request,
+        status="done",
+        text=caption.text or ", ".join(caption.tags),
+        tags=caption.tags,
+        low=caption.quoted_low,
+        high=caption.quoted_high,
+        billed=caption.billed,
+        tokens_in=caption.usage.total_input,
+        tokens_out=caption.usage.text_output,
+        seconds=caption.seconds,
+        request_id=caption.request_id,
+        item_id=item.id,
+        sample=caption.sample,
+        accepted="alt" if request.task == "alt" and item.alt and item.alt == caption.text else "",
+    )
+    return replace(cell, advice=advised(cell, cell.text, alt_limit))
 
 
 def advised(cell: Cell, text: str, alt_limit: int) -> tuple[str, ...]:

@@ -24,7 +24,6 @@ from playground import money, photos
 from playground.errors import InvalidRequest, PhotoProblem, PlaygroundError, SpendingRefused
 from playground.runner import generate
 from playground.runner.results import Result
-from playground.runner.single import caps
 from playground.state import quoting
 from playground.state.page import Head, PageState, bug_words
 from playground.state.quoting import Choices, Form, Money, Panel
@@ -515,15 +514,9 @@ class PlaygroundState(PageState):
 
     def _read_money(self) -> None:
         """What the gallery has committed, and under which caps."""
-        store = self._store
-        totals, day = store.ledger.totals(), store.ledger.totals("day")
-        limits = caps()
-        known = [cap for cap in (totals.cap, limits.gallery) if cap is not None]
+        totals, day = self._totals(), self._store.ledger.totals("day")
         self._money = Money(
-            today=day.committed,
-            day_cap=day.cap,
-            committed=totals.committed,
-            cap=min(known, default=None),
+            today=day.committed, day_cap=day.cap, committed=totals.committed, cap=totals.cap
         )
         self.head = Head(self._provider, totals)
 

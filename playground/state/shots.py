@@ -100,6 +100,14 @@ class Intake:
             return self._dropped(shot, _plain(str(problem), path, shot.name))
         return replace(shot, photo=photo, preview=preview, problem="")
 
+    def adopted(self, shot: Shot, path: Path) -> Shot:
+        """A photo that another kernel of this page took in, copied."""
+        try:
+            mine = self._keep(shot.name, path.read_bytes())
+        except OSError:
+            return replace(shot, problem="It is no longer there; add it again.")
+        return self.measured(shot, mine)
+
     def folder(self, place: str) -> list[Path]:
         """The first photos of a folder; PhotoProblem when it is none."""
         found: list[Path] = []

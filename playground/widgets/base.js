@@ -42,11 +42,13 @@ function icon(path, { filled = false, size = 16 } = {}) {
   return svg;
 }
 
-/** "$0.00397" with its leading zeros dimmed, so that the digits that matter stand out. */
+/** "$0.00397" with its leading zeros dimmed, so that the digits that matter stand out; ranges too. */
 function money(text, tag = "span") {
-  const at = text.search(/[1-9]/);
-  if (!text.startsWith("$") || at < 0) return el(tag, { class: "hp-money" }, text);
-  return el(tag, { class: "hp-money" }, el("span", { class: "hp-dim" }, text.slice(0, at)), text.slice(at));
+  const parts = text.split(/(\$[\d.,_]+)/).flatMap((part) => {
+    const at = part.search(/[1-9]/);
+    return part.startsWith("$") && at > 0 ? [el("span", { class: "hp-dim" }, part.slice(0, at)), part.slice(at)] : part ? [part] : [];
+  });
+  return el(tag, { class: "hp-money" }, parts);
 }
 
 function stars(rating) {
@@ -103,7 +105,24 @@ class Page {
     this.resized.observe(this.root);
     this.listener = (message, buffers) => this.receive(message, buffers);
     model.on("msg:custom", this.listener);
-    this.send({ do: "open" });
+    this.send({ do: "open", ...this.opening?.() });
+  }
+
+  /** For this tab, until it is closed: what a reload brings back. */
+  remember(name, value) {
+    try {
+      sessionStorage.setItem(`halfpenny-${name}`, JSON.stringify(value));
+    } catch {
+      // A browser that keeps nothing loses nothing but this comfort.
+    }
+  }
+
+  recall(name) {
+    try {
+      return JSON.parse(sessionStorage.getItem(`halfpenny-${name}`)) ?? undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** The bar that all pages share: the name, the way to the other pages, provider and spending. */

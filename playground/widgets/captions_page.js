@@ -4,9 +4,10 @@ const PIECE = 1 << 20; // bytes of an upload in one message
 const TASKS = {
   describe: "Describe", alt: "Alt text", tags: "Tags", ocr: "Text in it", attributes: "Attributes", own: "My own prompt",
 };
-const WHERE = { alt: "alt text", tags: "tags", caption: "caption" };
+const WHERE = { decorative: "decorative, with an empty alt text", alt: "alt text", tags: "tags", caption: "caption" };
 const USE = { alt: "Use as alt text", tags: "Add these tags" };
 const STATUS = { waiting: "waiting", asking: "writing…", failed: "failed", unknown: "bill unknown", cancelled: "cancelled" };
+const TIERS = { flex: "half the price, slower, may be refused when busy", priority: "faster, dearer" };
 const MARKS = ["", "6 3", "2 3", "10 3 2 3"]; // dashes, so that lines differ without colour too
 const LANGUAGES = ["English", "German", "French", "Spanish", "Italian", "Portuguese", "Dutch", "Polish", "Arabic", "Hindi", "Japanese", "Chinese"];
 const OUR_SCHEMA = `{
@@ -60,6 +61,17 @@ class CaptionsPage extends Page {
     this.asker.close();
   }
 
+  opening() {
+    const kept = { photos: this.recall("photos"), options: this.recall("question") };
+    return { kept: kept.photos || kept.options ? kept : null };
+  }
+
+  /** On a narrow page the price and the button stay at the edge also beside the answers. */
+  resize() {
+    const home = this.root.classList.contains("hp-narrow") ? this.body : this.asked;
+    if (this.pay.parentNode !== home) home.append(this.pay);
+  }
+
   handlers(message, buffers) {
     return {
       head: () => this.showHead(message),
@@ -70,6 +82,7 @@ class CaptionsPage extends Page {
       view: () => this.showView(message),
       cell: () => this.showCell(message),
       progress: () => this.showProgress(message),
+      keep: () => this.remember("photos", message.photos),
       picks: () => this.picker.show(message, buffers),
       error: () => this.showError(message),
     };
@@ -125,6 +138,8 @@ class CaptionsPage extends Page {
     this.addModel.addEventListener("change", () => {
       if (this.addModel.value) this.change({ models: [...this.options.models, this.addModel.value] }, true);
     });
+    this.tiers = el("div", { class: "cp-chips", role: "radiogroup", "aria-label": "Tier" });
+    this.tierLine = el("div", { class: "cp-inline cp-tiers", hidden: true }, el("span", { class: "hp-small" }, "Tier"), this.tiers, el("span", { class: "hp-small" }));
     this.promptBox = el("p", { class: "cp-prompt" });
     this.promptCount = el("summary", {}, "The prompt");
     this.total = el("p", { class: "cp-total" });
@@ -149,16 +164,16 @@ class CaptionsPage extends Page {
     this.picker = new Picker(this, { title: "Photos from the gallery", take: (ids) => this.act({ do: "items", ids }) });
     this.asker = el("dialog", { class: "cp-dialog", "aria-label": "Confirm the price" });
     this.root.append(
-      el("div", { class: "cp-body" },
-        el("div", { class: "cp-ask" },
+      this.body = el("div", { class: "cp-body" },
+        this.asked = el("div", { class: "cp-ask" },
           section("Photos", this.drop, this.more, this.list),
           section("Ask for", this.tasks, this.fields,
             el("label", { class: "hp-field" }, el("span", {}, "Language"), this.language),
             el("datalist", { id: "cp-languages" }, LANGUAGES.map((value) => el("option", { value }))),
             el("details", { class: "cp-more" }, this.promptCount, this.promptBox)),
           section("Answer at most", this.lengths),
-          section("Models", this.models, this.addModel),
-          el("div", { class: "cp-pay" }, this.total, this.go, this.stop, this.bar, this.wait, this.announced)),
+          section("Models", this.models, this.addModel, this.tierLine),
+          this.pay = el("div", { class: "cp-pay" }, this.total, this.go, this.stop, this.bar, this.wait, this.announced)),
         el("main", { class: "cp-out" }, this.empty, this.sight, this.results)),
       this.picker.dialog, this.asker);
     this.dropping();
@@ -223,6 +238,7 @@ class CaptionsPage extends Page {
     this.changes = {};
     this.sequence += 1;
     this.act({ do: "set", changes, sequence: this.sequence });
+    this.remember("question", this.options);
   }
 
   /** What only one task needs; built when the task changes, so that typing is not disturbed. */
@@ -272,13 +288,17 @@ class CaptionsPage extends Page {
       this.schemaStatus.className = "hp-status hp-bad";
     }
     this.total.replaceChildren(...(estimate.total
-      ? [el("span", { class: "cp-sum" }, ...this.range(estimate.total)), el("span", { class: "cp-kind" }, estimate.exact ? "exact ✓" : `between: the answers’ length is open`)]
-      : [el("span", { class: "cp-sum cp-dim" }, "$0.00"), el("span", { class: "cp-kind" }, "nothing to ask yet")]));
+      ? [el("span", { class: "cp-sum" }, ...this.range(estimate.total)), el("span", { class: "cp-kind" }, estimate.exact ? "exact ✓" : "between: the answers’ length is open"),
+        el("span", { class: "cp-each" }, ...(estimate.each ? [...this.range(estimate.each), " a photo"] : []))]
+      : [el("span", { class: "cp-sum cp-dim" }, "$0.00"), el("span", { class: "cp-kind" }, estimate.answered ? "all of it is answered" : "nothing to ask yet")]));
     const [words, price] = estimate.button.split(" · ");
     this.go.replaceChildren(words, ...(price ? [" · ", price] : []));
     this.go.disabled = Boolean(estimate.wait);
     this.wait.textContent = estimate.wait || (estimate.answered ? `${estimate.answered} ${estimate.answered === 1 ? "answer is" : "answers are"} here already and not asked again.` : estimate.asks ? "You will be asked to confirm this price." : "");
     this.announce(estimate.wait || estimate.button);
+    this.tierLine.hidden = estimate.tiers.length < 2;
+    this.radios(this.tiers, "tier", estimate.tiers.map((value) => ({ value, label: value })), this.options.tier, (tier) => this.change({ tier }, true));
+    this.tierLine.lastChild.textContent = TIERS[this.options.tier] ?? "";
     this.radios(this.details, "detail", estimate.details.map((value) => ({ value, label: value })), this.options.detail, (detail) => this.change({ detail }, true));
   }
 
@@ -630,13 +650,19 @@ class CaptionsPage extends Page {
     box.value = edited ?? text;
     const save = (accept) => this.act({ do: "edit", id, model, text: box.value, accept });
     box.addEventListener("change", () => save(false));
+    if (values.decorative) {
+      box.hidden = true;
+      box.dataset.field = "";
+    }
+    const only = values.decorative && el("p", { class: "cp-decorative" }, "Only decoration: screen readers skip this photo, its alt text stays empty.");
     const notes = [...values.advice, ...values.notes];
     const bar = values.accepted
       ? [el("span", { class: "cp-accepted" }, "✓ ", `in the gallery as ${WHERE[values.accepted] ?? values.accepted}`),
         el("button", { type: "button", class: "hp-link", "data-field": "undo", onclick: () => this.act({ do: "undo", id, model }) }, "Undo")]
-      : [el("button", { type: "button", class: "hp-button cp-accept", "data-field": "accept", "aria-label": `${USE[task] ?? "Use as caption"}: ${model} about ${name}`, onclick: () => save(true) }, USE[task] ?? "Use as caption")];
-    if (edited !== null) bar.push(el("button", { type: "button", class: "hp-link", "data-field": "revert", onclick: () => this.act({ do: "edit", id, model, text }) }, "Undo my edit"));
-    return [head, box, notes.length > 0 && el("p", { class: "cp-advice" }, notes.join(" · ")), facts, el("div", { class: "cp-bar2" }, ...bar, again)].filter(Boolean);
+      : [el("button", { type: "button", class: "hp-button cp-accept", "data-field": "accept", "aria-label": `${USE[task] ?? "Use as caption"}: ${model} about ${name}`, onclick: () => save(true) }, values.decorative ? "Mark as decorative" : USE[task] ?? "Use as caption")];
+    if (edited !== null) bar.push(el("button", { type: "button", class: "hp-link", "data-field": "revert", onclick: () => this.act({ do: "edit", id, model, text }) }, values.decorative ? "It needs a text" : "Undo my edit"));
+    if (task === "alt" && !values.accepted && !values.decorative) bar.push(el("button", { type: "button", class: "hp-link", "data-field": "decorative", onclick: () => this.act({ do: "edit", id, model, text: "DECORATIVE" }) }, "It is only decoration"));
+    return [head, only, box, notes.length > 0 && el("p", { class: "cp-advice" }, notes.join(" · ")), facts, el("div", { class: "cp-bar2" }, ...bar, again)].filter(Boolean);
   }
 }
 

@@ -7,10 +7,11 @@ that a large one neither exceeds the server's limit for a message nor fills the 
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from playground import money, render
 from playground.sight import Curve, Sight
-from playground.state.captions_page import CaptionsState, Progress, View
+from playground.state.captions_page import CaptionsState, Progress, Source, View
 from playground.state.cells import Cell
 from playground.state.page import Head, Trouble
 from playground.state.question import LENGTHS, MAX_MODELS, Estimate, Options, offered
@@ -42,7 +43,7 @@ class CaptionsView(PageView):
             "samples": lambda _: state.add_samples(),
             "pick": lambda m: state.pick(str(m["query"]), more=bool(m.get("more"))),
             "items": lambda message: state.add_items([str(one) for one in message["ids"]]),
-            "remove": lambda message: state.remove(str(message["id"])),
+            "remove": self._remove,
             "run": lambda message: state.run(str(message.get("consent", ""))),
             "again": lambda message: state.again(str(message["id"]), str(message["model"])),
             "cancel": lambda _: state.cancel(),
@@ -66,8 +67,24 @@ class CaptionsView(PageView):
 
     # -- from the page -------------------------------------------------------------------------
 
-    def _open(self, _message: Message) -> None:
+    def _open(self, message: Message) -> None:
         self._sent.clear()
+        kept = message.get("kept")
+        if isinstance(kept, dict):
+            self._restore(kept)
+            return
+        self._fill()
+
+    def _restore(self, kept: Message) -> None:
+        """A page that was loaded again: its question first, then its photos."""
+        fresh = not self.page.sources()
+        if fresh and isinstance(kept.get("options"), dict):
+            self.page.options = self.page.options.changed(kept["options"])
+        self._fill()
+        if fresh:
+            self.page.restore(sources_of(kept.get("photos")))
+
+    def _fill(self) -> None:
         self.send({"show": "choices", **choices(self.page.options, self.page.allow_urls)})
         self.page.open()
         self.send({"show": "ready"})
@@ -75,6 +92,10 @@ class CaptionsView(PageView):
     def _set(self, message: Message) -> None:
         self.page.set(**dict(message["changes"]))
         self.send({"show": "set", "sequence": message.get("sequence", 0)})
+
+    def _remove(self, message: Message) -> None:
+        self.page.remove(str(message["id"]))
+        self._keep()
 
     def _upload(self, message: Message) -> None:
         piece = bytes(self.buffers[0]) if self.buffers else b""
@@ -108,6 +129,13 @@ class CaptionsView(PageView):
             self._sent.add(shot.id)
             buffers.append(shot.preview)
         self.send({"show": "shot", **shot_values(shot)}, buffers)
+        if shot.ready:
+            self._keep()
+
+    def _keep(self) -> None:
+        """What the browser keeps until its tab is closed, for a reload."""
+        photos = [[one.kind, one.place, one.name] for one in self.page.sources()]
+        self.send({"show": "keep", "photos": photos})
 
     def _show_estimate(self, estimate: Estimate) -> None:
         options = option_values(self.page.options)
@@ -143,9 +171,22 @@ class CaptionsView(PageView):
             "held": money.short(progress.held) if progress.held else "",
         }
         self.send(message)
+        if progress.total and not progress.running:
+            self._keep()  # what was captioned is in the gallery now
 
     def _show_trouble(self, trouble: Trouble) -> None:
         self.send({"show": "error", "text": trouble.text})
+
+
+def sources_of(kept: Any) -> list[Source]:
+    """What a page kept, as far as it makes sense."""
+    found = []
+    for one in kept if isinstance(kept, list) else []:
+        if isinstance(one, list) and len(one) == 3 and all(isinstance(part, str) for part in one):
+            kind, place, name = one
+            if kind in {"item", "path", "upload"}:
+                found.append(Source(kind, place, name))
+    return found
 
 
 def choices(options: Options, allow_urls: bool) -> Message:
@@ -185,6 +226,7 @@ def option_values(options: Options) -> Message:
         "schema": options.schema,
         "detail": options.detail,
         "resize": options.resize,
+        "tier": options.tier,
         "models": list(options.models),
     }
 
@@ -240,6 +282,8 @@ def estimate_values(estimate: Estimate) -> Message:
         "prompt_tokens": estimate.prompt_tokens,
         "schema_problem": estimate.schema_problem,
         "details": list(estimate.details),
+        "tiers": list(estimate.tiers),
+        "each": "" if estimate.each is None else _range(*estimate.each),
         "notes": list(estimate.notes),
         "answered": estimate.answered,
     }
@@ -327,6 +371,7 @@ def cell_values(cell: Cell) -> Message:
         "notes": list(cell.notes),
         "advice": list(cell.advice),
         "accepted": cell.accepted,
+        "decorative": cell.decorative,
         "item": cell.item_id,
     }
 

@@ -23,6 +23,7 @@ class PlaygroundPage extends Page {
     this.waiting = [];
     this.references = [];
     this.sending = null;
+    this.rememberForm = debounce(400, () => this.remember("form", this.form));
   }
 
   handlers(message, buffers) {
@@ -51,8 +52,16 @@ class PlaygroundPage extends Page {
     };
   }
 
+  opening() {
+    return { form: this.recall("form") };
+  }
+
+  /** On a narrow page the price and the button stay at the edge also beside the results. */
   resize(width) {
-    this.root.classList.toggle("hp-wide", width >= 1040);
+    const wide = width >= 1040;
+    this.root.classList.toggle("hp-wide", wide);
+    const home = wide ? this.wanted : this.main;
+    if (this.sticky.parentNode !== home) home.append(this.sticky);
   }
 
   dispose() {
@@ -168,7 +177,7 @@ class PlaygroundPage extends Page {
     this.reason = el("p", { class: "hp-reason", role: "status" });
     this.sticky = el("div", { class: "hp-go" }, this.button, this.reason);
 
-    const wanted = el("section", { class: "hp-card hp-wanted", "aria-label": "What you want" },
+    const wanted = this.wanted = el("section", { class: "hp-card hp-wanted", "aria-label": "What you want" },
       el("div", { class: "hp-line" }, el("h2", {}, "Prompt"), this.count),
       this.prompt,
       el("div", { class: "hp-line hp-under" }, el("span", { class: "hp-budget" }, this.budget, this.own, this.left), el("span", { class: "hp-rowfields" }, this.splitting, this.template)),
@@ -211,7 +220,8 @@ class PlaygroundPage extends Page {
       title: "Pictures to start from", most: () => 16 - this.references.length,
       take: (ids) => { this.edit.open = true; this.send({ do: "items", ids }); },
     });
-    this.root.append(el("main", { class: "hp-play" }, wanted, el("div", { class: "hp-right" }, quote, results)), this.dialog, this.picker.dialog);
+    this.main = el("main", { class: "hp-play" }, wanted, el("div", { class: "hp-right" }, quote, results));
+    this.root.append(this.main, this.dialog, this.picker.dialog);
     this.root.addEventListener("keydown", (event) => {
       event.stopPropagation();
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !this.button.disabled) {
@@ -229,6 +239,7 @@ class PlaygroundPage extends Page {
     Object.assign(this.form, fields);
     this.sequence += 1;
     this.send({ do: "set", fields, sequence: this.sequence });
+    this.rememberForm();
     if (echo) this.markForm();
   }
 
@@ -387,7 +398,7 @@ class PlaygroundPage extends Page {
     const offer = (each) => el("button", {
       type: "button", class: "hp-offer", "aria-pressed": each.why === "quality" ? String(each.chosen) : null,
       onclick: () => this.put(each.why === "quality" ? { quality: each.quality } : { size: each.size }),
-    }, el("span", { class: "hp-offername" }, each.why === "quality" ? each.quality : each.size.replace("x", "×")), money(each.price), each.why === "quality" ? "" : el("span", { class: "hp-small" }, `${each.pixels} pixels`));
+    }, el("span", { class: "hp-offername" }, each.why === "quality" ? each.quality : each.size.replace("x", "×")), money(each.price), each.why === "quality" ? "" : el("span", { class: "hp-small" }, each.pixels));
     const named = (label, offers) => (offers.length ? [el("span", { class: "hp-label" }, label), ...offers.map(offer)] : []);
     this.ladder.replaceChildren(...named("Qualities", quote.offers.filter(({ why }) => why === "quality")));
     const others = quote.offers.filter(({ why }) => why !== "quality");
@@ -463,7 +474,11 @@ class PlaygroundPage extends Page {
           ? el("button", { type: "button", class: "hp-quiet", onclick: () => { node.remove(); this.runs.delete(run.id); } }, "Dismiss")
           : run.watched && el("button", { type: "button", class: "hp-button", onclick: () => this.send({ do: "cancel", id: run.id }) }, icon(GLYPH.stop), "Cancel")));
     if (old) old.node.replaceWith(node);
-    else this.running.prepend(node);
+    else {
+      this.running.prepend(node);
+      // On a narrow page what comes is far below the button that was pressed.
+      if (!this.root.classList.contains("hp-wide") && run.state === "waiting") node.scrollIntoView({ block: "center" });
+    }
     this.runs.set(run.id, { node, time, over, begun: performance.now() - run.elapsed * 1000 });
     while (this.running.children.length > 12) this.running.lastChild.remove();
   }

@@ -16,7 +16,7 @@ from playground.state.playground_page import (
     Run,
     Shown,
 )
-from playground.state.quoting import BUDGETS, TEMPLATES, Choices, Offer, Panel, filled
+from playground.state.quoting import BUDGETS, TEMPLATES, Choices, Form, Offer, Panel, filled
 from playground.values import GalleryItem, Quote
 from playground.widgets.base import Message, PageView, script, style
 from playground.widgets.gallery import card_values, detail_values, head_values
@@ -95,27 +95,19 @@ class PlaygroundView(PageView):
 
     # ------------------------------------------------------------------ from the page
 
-    def _open(self, _message: Message) -> None:
+    def _open(self, message: Message) -> None:
         self._sequence = 0
         self._split = False
+        kept = message.get("form")
+        if isinstance(kept, dict) and self.page.form == Form():
+            self.page.change(**_fields(kept))  # the tab was loaded again, with a new kernel
         self.page.open()
         self._send_form()
         self.page.recall()
 
     def _set(self, message: Message) -> None:
         self._sequence = int(message.get("sequence", 0))
-        fields: dict[str, Any] = {}
-        for name, value in dict(message["fields"]).items():
-            if name in _NUMBERS:
-                fields[name] = int(value) if isinstance(value, int | float) else None
-            elif name == "variables":
-                fields[name] = {str(k): str(v) for k, v in dict(value).items()}
-            else:
-                fields[name] = None if value is None else str(value)
-        for name in ("n", "partial_images"):
-            if name in fields and fields[name] is None:
-                del fields[name]
-        self.page.change(**fields)
+        self.page.change(**_fields(dict(message["fields"])))
 
     def _tokens(self, message: Message) -> None:
         self._split = bool(message["on"])
@@ -257,6 +249,22 @@ class PlaygroundView(PageView):
         self.send(message)
 
 
+def _fields(values: Message) -> dict[str, Any]:
+    """Controls as they come from the page, in the types of the form."""
+    fields: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in _NUMBERS:
+            fields[name] = int(value) if isinstance(value, int | float) else None
+        elif name == "variables":
+            fields[name] = {str(k): str(v) for k, v in dict(value).items()}
+        else:
+            fields[name] = None if value is None else str(value)
+    for name in ("n", "partial_images"):
+        if name in fields and fields[name] is None:
+            del fields[name]
+    return fields
+
+
 def panel_values(panel: Panel) -> Message:
     """The quote panel as JSON values; money and tokens as text for the screen."""
     quote = panel.quote
@@ -321,9 +329,14 @@ def _offer(offer: Offer, panel: Panel) -> Message:
         "size": offer.size,
         "quality": offer.quality,
         "price": render.range_text(offer.low, offer.high),
-        "pixels": f"{offer.pixels - 1:+.0%}".replace("-", "−"),
+        "pixels": _more_pixels(offer.pixels),
         "chosen": chosen,
     }
+
+
+def _more_pixels(share: float) -> str:
+    text = f"{share - 1:+.0%}".replace("-", "−")
+    return "about as many pixels" if text[1:] == "0%" else f"{text} pixels"
 
 
 def _cap(panel: Panel) -> str:
