@@ -254,3 +254,21 @@ def take(photo_file: Callable[..., bytes]) -> Callable[..., GalleryItem]:
         return item
 
     return taken
+
+
+@pytest.fixture(scope="session")
+def make_sample() -> Iterator[Callable[..., GalleryItem]]:
+    """Makes a picture on the embedded provider: `make_sample(gallery, "a fox", images=…)`."""
+    from playground.provider.connect import connect
+    from playground.runner import perform
+    from playground.values import EditRequest
+
+    with connect("offline", environ={}) as client:
+
+        def made(gallery: Gallery, prompt: str, **fields: Any) -> GalleryItem:
+            asked = {"prompt": prompt, "size": "976x704", "quality": "low", **fields}
+            request = EditRequest(**asked) if "images" in asked else ImageRequest(**asked)
+            result = perform(gallery, client, request, job_key=f"sample {next(_numbers)}")
+            return gallery.item(result.items[0].id)
+
+        yield made

@@ -298,6 +298,15 @@ class PlaygroundPage extends Page {
     this.compression.value = form.output_compression ?? "";
     this.markForm();
     this.showVariables(this.named ?? [], true);
+    this.takeLinked();
+  }
+
+  /** What another page's link asks for (`#model=…&size=…&quality=…`), once. */
+  takeLinked() {
+    const linked = new URLSearchParams(location.hash.slice(1));
+    if (!linked.has("size")) return;
+    window.history.replaceState(null, "", location.pathname + location.search);
+    this.put(Object.fromEntries(["model", "size", "quality"].filter((name) => linked.get(name)).map((name) => [name, linked.get(name)])));
   }
 
   markForm() {
