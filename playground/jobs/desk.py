@@ -34,6 +34,8 @@ _JOB, _COMMANDS, _STATUS, _OWNER, _LOG = (
 _AWAY = "away"
 _LAST_WORDS = "last-words.txt"
 _LAST_WORDS_BYTES = 2048
+# Workers that this process started: looked at so that one that has ended leaves no trace.
+_started: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,6 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.gallery_folder = folder
         self.folder = folder / RUNS
-        self._processes: list[subprocess.Popen[bytes]] = []
 
     def ids(self) -> list[str]:
         """All jobs, the newest first."""
@@ -201,7 +202,7 @@ class Desk:
 
         It is a process of its own session: neither a closed tab nor the kernel's end stops it.
         """
-        self._processes = [one for one in self._processes if one.poll() is None]
+        _started[:] = [one for one in _started if one.poll() is None]
         place = self.place(job_id)
         detached: dict[str, Any] = (
             {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
@@ -222,7 +223,7 @@ class Desk:
         except OSError as problem:
             msg = f"The run cannot be started ({problem.strerror}); nothing was sent."
             raise GalleryProblem(msg) from None
-        self._processes.append(process)
+        _started.append(process)
 
         def why_gone() -> str:
             if process.poll() is None:
@@ -314,6 +315,7 @@ class Post:
 
 def lives(status: Mapping[str, Any]) -> bool:
     """Whether the worker that wrote a status still runs."""
+    _started[:] = [one for one in _started if one.poll() is None]
     known = status.get("owner")
     if not isinstance(known, Mapping) or status.get("closed"):
         return False

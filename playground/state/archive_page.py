@@ -13,6 +13,7 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -128,7 +129,7 @@ class ArchiveState(PageState):
     ) -> None:
         super().__init__(opener, provider=provider)
         self._launch = launch
-        self._submit = submit or _on_a_thread
+        self._submit = submit or _one_thread()
         self.options = Options(models=("gpt-5.4-nano",))
         self.cap = Cap()
         self._sample = 0
@@ -342,15 +343,10 @@ class ArchiveState(PageState):
             wanted = [(one, known[one]) for one in hashes if one in known]
             self._submit(lambda: self._make_small(wanted))
 
-    def small_of(self, told: Told) -> bytes | None:
-        """The small picture of a caption's photo, from the gallery; made now where it has none."""
-        with self._lock, suppress(PlaygroundError):
-            if told.sha256 not in self._smalls:
-                found = self._store.thumbnails([told.item_id])
-                data = found.get(told.item_id) or self._thumbnail(self._store.item(told.item_id))
-                self._remember(told.sha256, data)
-            return self._smalls[told.sha256]
-        return None
+    def smalls_of(self, newest: Sequence[Told]) -> None:
+        """Small pictures of captioned photos, from the gallery; each comes on `small`."""
+        if newest:
+            self._submit(lambda: self._send_smalls(newest))
 
     # -- within --------------------------------------------------------------------------------
 
@@ -531,6 +527,20 @@ class ArchiveState(PageState):
                     self._remember(sha256, data)
             self.small = Small(sha256, data)
 
+    def _send_smalls(self, newest: Sequence[Told]) -> None:
+        for told in newest:
+            data = self._smalls.get(told.sha256)
+            if data is None:
+                with self._lock, suppress(PlaygroundError):
+                    data = self._store.thumbnails([told.item_id]).get(told.item_id)
+                if data is None:
+                    # Decoding takes a while: the page must not wait for it.
+                    with suppress(PlaygroundError):
+                        data = self._thumbnail(self._store.item(told.item_id))
+                with self._lock:
+                    self._remember(told.sha256, data or b"")
+            self.small = Small(told.sha256, data or b"")
+
     def _remember(self, sha256: str, data: bytes) -> None:
         self._smalls[sha256] = data
         while len(self._smalls) > _SMALLS:
@@ -569,8 +579,9 @@ def _watch(known: weakref.ref[ArchiveState]) -> None:
         del state
 
 
-def _on_a_thread(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, name="archive-small", daemon=True).start()
+def _one_thread() -> Submit:
+    """Small pictures are made one after the other, while the page stays usable."""
+    return ThreadPoolExecutor(1, thread_name_prefix="archive-small").submit
 
 
 def _facets(where: Mapping[str, Any]) -> dict[str, Any]:

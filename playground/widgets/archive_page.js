@@ -39,7 +39,7 @@ class ArchivePage extends Page {
       head: () => this.showHead(message),
       choices: () => this.showChoices(message),
       board: () => this.showBoard(message),
-      brought: () => this.showBrought(message, buffers),
+      brought: () => this.showBrought(message),
       selection: () => { this.counted.textContent = `${plural(message.total.toLocaleString("en"), "picture")}${message.words ? ` ${message.words}` : ""}`; },
       hits: () => this.showHits(message, buffers),
       small: () => this.showSmall(message, buffers),
@@ -161,12 +161,13 @@ class ArchivePage extends Page {
       section("Model", this.modelSelect),
       section("Send them", this.edges, el("div", { class: "ap-row" }, el("span", { class: "hp-small" }, "Detail"), this.details)),
       section("Answer at most", this.lengths));
+    this.asking = el("p", { class: "ap-asking hp-small", hidden: true });
     this.pay = el("div", { class: "ap-pay" },
       el("label", { class: "ap-capline" }, el("span", {}, "Cap for this run"), this.cap),
       this.go, this.trying, this.again, this.pause, this.stop, this.fresh, this.wait, this.announced);
     this.root.append(
       el("div", { class: "ap-body" },
-        el("div", { class: "ap-left" }, this.askBox, this.pay),
+        el("div", { class: "ap-left" }, this.askBox, this.asking, this.pay),
         el("main", { class: "ap-out" }, this.note, this.empty,
           room("run", "The run"), room("finished", "What it cost"), room("plan", "The plan"), room("forecast", "What all of it will cost"),
           room("newest", "Newest captions"), room("aside", "Photos that were set aside"), room("alike", "Photos that look alike"), room("savings", "Smaller photos"),
@@ -303,8 +304,10 @@ class ArchivePage extends Page {
     this.fresh.textContent = running ? "Plan another (this run goes on)" : "Start another plan";
     this.pause.textContent = phase === "paused" ? "Resume" : "Pause";
     if (!running || before?.stage !== "running") { this.stop.disabled = false; this.stop.textContent = running ? "Cancel" : "Stop looking"; }
-    this.askBox.toggleAttribute("inert", running);
-    this.askBox.classList.toggle("ap-dim", running);
+    this.askBox.hidden = running || lost;
+    this.asking.hidden = !this.askBox.hidden;
+    this.part("asking", board.question ?? "", () => this.asking.replaceChildren(board.question ?? ""));
+    this.cap.disabled = running;
     this.go.replaceChildren(...this.priced(board.run.button));
     this.go.disabled = Boolean(board.run.wait);
     this.try.replaceChildren(...this.priced(board.pilot.button));
@@ -453,6 +456,11 @@ class ArchivePage extends Page {
   keep(id, buffer) {
     if (this.urls.has(id)) URL.revokeObjectURL(this.urls.get(id));
     this.urls.set(id, blobUrl(buffer));
+    if (this.urls.size > 600) {
+      const [oldest] = this.urls.keys();
+      URL.revokeObjectURL(this.urls.get(oldest));
+      this.urls.delete(oldest);
+    }
   }
 
   // ---------------------------------------------------------------- the run
@@ -469,7 +477,7 @@ class ArchivePage extends Page {
       this.live.head = el("h2", {});
       this.live.done = el("p", { class: "ap-big" });
       this.live.bar = el("progress", { class: "ap-bar", max: "1", value: "0", "aria-label": "Captions written" });
-      room.replaceChildren(this.live.head, this.live.done, this.live.bar, el("dl", { class: "ap-tiles" }, words.map((word) => el("div", { class: "ap-tile" }, el("dt", {}, labels[word]), this.live[word]))));
+      room.replaceChildren(this.live.head, this.live.done, this.live.bar, el("dl", { class: "ap-tiles ap-live" }, words.map((word) => el("div", { class: "ap-tile" }, el("dt", {}, labels[word]), this.live[word]))));
     }
     const { live } = this;
     const kind = board.phase === "paused" ? "Paused" : board.phase === "pilot" ? "Trying some, drawn at random" : "Running";
@@ -512,8 +520,7 @@ class ArchivePage extends Page {
     });
   }
 
-  showBrought({ cards, bill }, buffers) {
-    cards.forEach(({ sha256, thumb }) => thumb !== null && this.keep(sha256, buffers[thumb]));
+  showBrought({ cards, bill }) {
     this.bill = bill;
     const room = this.rooms.newest;
     room.hidden = cards.length === 0;
@@ -521,7 +528,7 @@ class ArchivePage extends Page {
     this.part("newest", cards.map(({ id, text, tags }) => [id, text, tags]), () => room.replaceChildren(
       this.newest,
       el("ul", { class: "ap-cards" }, cards.map((card) => el("li", { class: "ap-card" },
-        el("span", { class: "ap-frame" }, this.urls.has(card.sha256) && el("img", { src: this.urls.get(card.sha256), alt: "" })),
+        el("span", { class: "ap-frame", "data-small": card.sha256 }, this.urls.has(card.sha256) && el("img", { src: this.urls.get(card.sha256), alt: "" })),
         el("div", { class: "ap-words" }, el("p", {}, card.text), card.tags.length > 0 && el("p", { class: "hp-words" }, card.tags.map((tag) => el("span", { class: "hp-word" }, tag))),
           el("p", { class: "hp-small" }, card.name, " · ", money(card.dollars), card.sample && el("span", { class: "hp-badge hp-inline" }, "sample"))))))));
     if (this.board) this.showFinished(this.board);

@@ -119,16 +119,11 @@ class ArchiveView(PageView):
         self.send({"show": "board", **board_values(board)})
 
     def _show_brought(self, brought: Brought) -> None:
-        buffers: list[bytes] = []
-        cards = []
-        for told in brought.newest:
-            data = None if told.sha256 in self._sent else self.page.small_of(told)
-            cards.append(told_values(told) | {"thumb": None if data is None else len(buffers)})
-            if data is not None:
-                self._sent.add(told.sha256)
-                buffers.append(data)
+        cards = [told_values(told) for told in brought.newest]
         bill = None if brought.bill is None else bill_values(brought.bill)
-        self.send({"show": "brought", "cards": cards, "bill": bill}, buffers)
+        self.send({"show": "brought", "cards": cards, "bill": bill})
+        # Pictures follow one by one, those that the page has are not sent again.
+        self.page.smalls_of([one for one in brought.newest if one.sha256 not in self._sent])
 
     def _show_selection(self, selection: Selection) -> None:
         self.send({"show": "selection", "total": selection.total, "words": selection.problem})
@@ -147,6 +142,7 @@ class ArchiveView(PageView):
         )
 
     def _show_small(self, small: Small) -> None:
+        self._sent.add(small.sha256)
         self.send({"show": "small", "id": small.sha256}, [small.data] if small.data else [])
 
     def _show_others(self, others: tuple[Other, ...]) -> None:
@@ -232,6 +228,7 @@ def board_values(board: Board) -> Message:
         "held": money.short(held) if held else "",
         "sample": bool(status.get("sample")),
         "reasons": reason_values(status.get("set_aside") or ()),
+        "question": question_text(job.fields),
         "list": f"runs/{job.id}/set-aside.csv" if status.get("ended") else "",
         "cap": "" if job.budget is None else money.short(Decimal(job.budget)),
     }
@@ -247,6 +244,15 @@ def offer_values(offer: Offer) -> Message:
         "most": money.plain(offer.most),
         "most_text": money.short(offer.most),
     }
+
+
+def question_text(fields: Mapping[str, Any]) -> str:
+    """The question in a line, for a run that is under way."""
+    resize = fields.get("resize")
+    sent = "as they are" if resize is None else f"at most {resize:,} px"
+    words = int(fields["max_output_tokens"]) * 3 // 4
+    prompt = f": “{render.one_line(fields['prompt'], 160)}”" if fields.get("prompt") else ""
+    return f"{fields['model']}, {fields['task']}, sent {sent}, at most {words} words{prompt}"
 
 
 def source_text(source: Mapping[str, Any]) -> str:
