@@ -18,11 +18,11 @@ def _elsewhere(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(capsys):
+def run(capfd):
     def call(*arguments, status=0):
-        capsys.readouterr()
+        capfd.readouterr()
         found = cli.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
+        out, err = capfd.readouterr()
         assert found == status, (found, out, err)
         return out, err
 
@@ -88,7 +88,7 @@ def test_an_export_can_be_chosen_and_piped(ask, run, photo):
     ask("generate", "a \x1b[31m desert")
     ask("gallery", "import", photo)
     out, _ = run("gallery", "export", "-", "--format", "jsonl", "--search", "desert")
-    assert json.loads(out)["prompt"] == "a \x1b[31m desert"
+    assert [json.loads(line)["prompt"] for line in out.splitlines()] == ["a \x1b[31m desert"]
     out, _ = run(
         "gallery", "export", "-", "--format", "markdown", "--search", "desert", "--with", "prompt"
     )
