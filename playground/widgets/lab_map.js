@@ -45,9 +45,12 @@ class SizeMap {
       return el("label", { class: "lb-chip" }, input, text);
     }));
     this.legend = el("div", { class: "lb-legend" });
+    this.table = el("div", { class: "lb-scroll", tabindex: "0", role: "region", "aria-label": "The map as a table", hidden: true });
+    this.switch = el("button", { type: "button", class: "hp-link", "aria-expanded": "false", onclick: () => this.turn() }, "Show as table");
     this.node = el("div", { class: "lb-mapbox" },
       el("div", { class: "lb-mapstage" }, this.canvas),
       el("div", { class: "lb-mapside" }, this.measures, this.legend, this.told, this.said,
+        this.switch, this.table,
         el("p", { class: "hp-small", id: "lb-keys" }, "Point at the map, or use the arrow keys on it (with Shift ten steps at a time), and press Enter to choose. Dots mark sizes that are larger than the chosen one and cost no more.")));
     this.canvas.addEventListener("pointermove", (event) => this.point(event));
     this.canvas.addEventListener("pointerleave", () => this.show(this.chosen));
@@ -168,6 +171,7 @@ class SizeMap {
     this.stale = true;
     this.over();
     this.drawLegend(colours);
+    this.showTable();
     this.canvas.setAttribute("aria-label", `Map of ${count.toLocaleString("en")} sizes of ${this.model.model} at ${this.quality}: width to the right, height upwards, from ${this.words(least)} (cheap) to ${this.words(most)} (dear). The dearest are large squares; flat and tall shapes cost less.`);
   }
 
@@ -182,6 +186,26 @@ class SizeMap {
     const bar = el("div", { class: "lb-ramp" });
     bar.style.background = `linear-gradient(to right, ${stops})`;
     this.legend.replaceChildren(bar, el("div", { class: "lb-ends" }, el("span", {}, this.words(this.least)), el("span", {}, this.words(this.most))));
+  }
+
+  turn() {
+    this.table.hidden = !this.table.hidden;
+    this.switch.textContent = this.table.hidden ? "Show as table" : "Hide the table";
+    this.switch.setAttribute("aria-expanded", String(!this.table.hidden));
+    this.showTable();
+  }
+
+  /** The smallest and the largest size of each shape on the map. */
+  showTable() {
+    if (this.table.hidden || !this.model) return;
+    const rows = [];
+    for (const [across, down] of RATIOS) {
+      const fits = [];
+      for (let n = 0; n < this.count; n += 1) if (Math.abs(this.w[n] / this.h[n] - across / down) < 0.012 * (across / down)) fits.push(n);
+      fits.sort((a, b) => this.w[a] * this.h[a] - this.w[b] * this.h[b]);
+      for (const n of fits.length > 1 ? [fits[0], fits.at(-1)] : fits) rows.push([`${across}:${down}`, this.name(n), this.tokens[this.quality].high[n].toLocaleString("en"), rangeMoney(...this.dollars(n))]);
+    }
+    this.table.replaceChildren(tableOf(["Shape", "Size", "Tokens", "Dollars"], rows));
   }
 
   /** The painted map with the places that are marked; what does not move is kept as an image. */
@@ -232,7 +256,7 @@ class SizeMap {
 
   /** Dots on every third cell that is larger than the chosen size and costs no more. */
   bargains(pen, dark) {
-    pen.fillStyle = dark ? "rgb(20 60 30)" : "rgb(10 90 45)";
+    pen.fillStyle = dark ? "rgb(190 240 200)" : "rgb(10 90 45)";
     const dot = Math.max(1.5, this.scale * 0.9);
     this.many = 0;
     for (let n = 0; n < this.count; n += 1) {

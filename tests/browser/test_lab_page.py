@@ -1,0 +1,282 @@
+"""The pricing lab as people meet it: ten tabs, a map, plots with tables, keys, both themes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from playground import pricing, render, serve
+from playground.lab.exercises import EXERCISES
+from playground.state.lab_forms import DEFAULTS
+from playground.values import ImageRequest
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+TABS = tuple(DEFAULTS)
+HOSTILE = "<img src=x onerror=window.__x=1><script>window.__x=2</script>"
+NAMELESS = """[...document.querySelectorAll('.hp button, .hp input, .hp select, .hp textarea')]
+    .filter((e) => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length))
+    .map((e) => e.outerHTML)"""
+WIDE = """Math.max(document.documentElement.scrollWidth,
+    document.querySelector('#rendered_cells').scrollWidth)"""
+
+
+@pytest.fixture(scope="module")
+def laboratory(demo_gallery, environ):
+    """The address of the pricing lab, on the sample gallery."""
+    with serve.voila(demo_gallery, 0, pages="all", environ=environ) as (url, _):
+        yield url.replace("gallery.ipynb", "4_pricing_lab.ipynb")
+
+
+def _noted(page, message):
+    """Errors, but for what Voilà's farewell to a page that is left is answered."""
+    leaving = "/api/shutdown/" in message.location.get("url", "")
+    if message.type == "error" and not leaving:
+        page.wrong.append(message.text)
+
+
+@pytest.fixture
+def open_page(chromium, laboratory):
+    contexts = []
+
+    def opened(**options):
+        context = chromium.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.asked, page.wrong = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("pageerror", lambda error: page.wrong.append(str(error)))
+        page.on("console", lambda message: _noted(page, message))
+        page.goto(laboratory)
+        page.locator(".hp[data-shownsizes]").wait_for(timeout=90_000)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page()
+
+
+def go(page, tab):
+    """Open a tab and wait for what the kernel says about it."""
+    page.locator(f"[data-tab={tab}]").click()
+    page.wait_for_function(f"document.querySelector('.hp').dataset.shown{tab} !== undefined")
+    expect(page.locator(f"#lb-panel-{tab} .lb-out > *").first).to_be_visible()
+    return page.locator(f"#lb-panel-{tab}")
+
+
+def serious(page):
+    page.evaluate(AXE)
+    found = page.evaluate("async () => (await axe.run(document)).violations")
+    return [
+        (each["id"], each["nodes"][0]["html"][:200])
+        for each in found
+        if each["impact"] in {"serious", "critical"}
+    ]
+
+
+def quoted(size, quality, prompt=20, model="gpt-image-2"):
+    asked = ImageRequest(model=model, size=size, quality=quality, prompt_tokens=prompt)
+    return pricing.quote(asked)
+
+
+def read_out(page):
+    return page.locator(".lb-mapbox").get_attribute("data-read")
+
+
+def test_the_map_reads_out_what_quote_says_for_every_quality(page):
+    panel = page.locator("#lb-panel-sizes")
+    for quality in ("low", "medium", "high"):
+        panel.get_by_role("combobox", name="Quality").select_option(quality)
+        for size in ("976x704", "3840x1488", "1024x672", "2880x2880"):
+            panel.get_by_role("textbox", name="Size").fill(size)
+            quote = quoted(size, quality)
+            expect(panel.locator(".lb-mapbox")).to_have_attribute(
+                "data-read", re.compile(f"^{size}: ")
+            )
+            said = read_out(page).partition(", $")[2]
+            assert f"${said}" == render.range_text(quote.low, quote.high)
+    expect(panel.locator(".lb-price .lb-amount")).to_have_text("$0.67824")
+    assert page.wrong == []
+
+
+def test_the_maps_money_is_written_as_everywhere_else(page):
+    panel = page.locator("#lb-panel-sizes")
+    panel.get_by_role("textbox", name="Size").fill("3840x2160")
+    for prompt in ("0", "7", "100000"):
+        panel.get_by_role("textbox", name="Prompt tokens").fill(prompt)
+        for quality in ("low", "high"):
+            panel.get_by_role("combobox", name="Quality").select_option(quality)
+            quote = quoted("3840x2160", quality, int(prompt))
+            text = render.range_text(quote.low, quote.high)
+            expect(panel.locator(".lb-read .lb-cost")).to_have_text(text)
+            expect(panel.locator(".lb-price .lb-amount")).to_have_text(text)
+
+
+def test_a_size_is_chosen_by_pointing_and_by_keys(page):
+    canvas = page.locator(".lb-map")
+    box = canvas.bounding_box()
+    canvas.hover(position={"x": box["width"] * 0.5, "y": box["height"] * 0.5})
+    pointed = read_out(page).partition(":")[0]
+    assert pointed != "976x704"
+    canvas.click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.5})
+    size = page.locator("#lb-panel-sizes").get_by_role("textbox", name="Size")
+    expect(size).to_have_value(pointed)
+    expect(page.locator(".lb-go")).to_contain_text(f"Take {pointed} to the playground")
+    canvas.focus()
+    page.keyboard.press("ArrowRight")
+    wide, tall = map(int, pointed.split("x"))
+    assert read_out(page).startswith(f"{wide + 16}x{tall}:")
+    page.keyboard.press("Shift+ArrowDown")
+    assert read_out(page).startswith(f"{wide + 16}x{tall - 160}:")
+    expect(page.locator(".lb-mapbox [role=status]")).to_contain_text(f"{wide + 16}x{tall - 160}")
+    page.keyboard.press("Enter")
+    expect(size).to_have_value(f"{wide + 16}x{tall - 160}")
+
+
+def test_the_chosen_size_comes_to_the_playground(page):
+    panel = page.locator("#lb-panel-sizes")
+    panel.get_by_role("textbox", name="Size").fill("1440x480")
+    expect(page.locator(".lb-go")).to_contain_text("1440x480")
+    page.locator(".lb-go").click()
+    expect(page.locator(".hp-promptbox")).to_be_visible(timeout=90_000)
+    expect(page.get_by_label("Width in pixels")).to_have_value("1440", timeout=30_000)
+    expect(page.get_by_label("Height in pixels")).to_have_value("480")
+
+
+def test_every_tab_answers_and_nothing_is_loaded_from_elsewhere(page, laboratory):
+    for tab in TABS:
+        go(page, tab)
+    assert page.evaluate(NAMELESS) == []
+    origin = urlsplit(laboratory).netloc
+    places = {urlsplit(u).netloc for u in page.asked if urlsplit(u).scheme in {"http", "https"}}
+    assert places == {origin}
+    assert page.wrong == []
+
+
+def test_each_plot_has_words_and_a_table_that_say_the_same(page):
+    for tab in ("solver", "whatif", "history"):
+        panel = go(page, tab)
+        for n in range(panel.locator(".lb-figure").count()):
+            figure = panel.locator(".lb-figure").nth(n)
+            assert figure.locator("h3").inner_text().endswith("?")
+            drawn = figure.locator(".lb-stage svg[role=img]")
+            assert len(drawn.get_attribute("aria-label")) > 60
+            figure.get_by_role("button", name="Show as table").click()
+            expect(figure.locator("tbody tr").first).to_be_visible()
+            expect(drawn).to_be_hidden()
+            figure.get_by_role("button", name="Show as plot").click()
+            expect(drawn).to_be_visible()
+
+
+def test_nonsense_pasted_as_a_bill_is_one_sentence_and_does_not_run(page):
+    panel = go(page, "bill")
+    panel.get_by_role("textbox", name=re.compile("^A usage")).fill(HOSTILE)
+    expect(panel.locator(".lb-problem")).to_contain_text("No bill can be found in that")
+    panel.get_by_role("button", name="$0.00397").click()
+    expect(panel.locator(".lb-words")).to_contain_text("sizes and qualities")
+    expect(panel.locator(".lb-problem")).to_be_hidden()
+    expect(panel.locator("tbody tr").first).to_contain_text("976x704")
+    coach = go(page, "coach")
+    coach.get_by_role("textbox", name="Prompt").fill(f"a cat {HOSTILE}")
+    expect(coach.locator(".lb-word").first).to_be_visible()
+    assert page.evaluate("window.__x") is None
+
+
+def test_the_coach_changes_nothing_until_it_is_told_to(page):
+    panel = go(page, "coach")
+    prompt = panel.get_by_role("textbox", name="Prompt")
+    prompt.fill("A  photo of a dragon in the style of Hokusai")
+    panel.get_by_role("textbox", name="Cut to tokens").fill("5")
+    expect(panel.locator(".lb-cutprompt")).to_be_visible()
+    panel.locator("[data-word=dragon]").click()
+    expect(panel.locator("[data-word=dragon]")).to_have_attribute("aria-pressed", "true")
+    expect(prompt).to_have_value("A  photo of a dragon in the style of Hokusai")
+    panel.get_by_role("button", name=re.compile("^Take: ")).first.click()
+    expect(prompt).not_to_have_value("A  photo of a dragon in the style of Hokusai")
+    panel.get_by_role("button", name="Use this prompt").click()
+    expect(prompt).to_have_value(re.compile("dragon"))
+
+
+def test_an_exercise_is_answered_with_the_keyboard(page):
+    panel = go(page, "exercises")
+    answer = panel.locator("[data-exercise=prompt]")
+    answer.focus()
+    page.keyboard.type("6")
+    page.keyboard.press("Enter")
+    card = panel.locator("[data-id=prompt]")
+    expect(card.locator(".hp-status")).to_contain_text("endpoint adds tokens of its own")
+    expect(answer).to_be_focused()
+    answer.fill("12")
+    page.keyboard.press("Enter")
+    expect(card).to_have_class(re.compile("lb-solved"))
+    expect(panel.locator(".lb-words").first).to_contain_text(f"1 of {len(EXERCISES)} solved")
+    panel.get_by_role("button", name="Begin anew").click()
+    expect(panel.locator(".lb-words").first).to_contain_text(f"0 of {len(EXERCISES)} solved")
+
+
+def test_the_tabs_are_walked_with_the_arrow_keys(page):
+    page.locator("[data-tab=sizes]").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-tab=solver]")).to_be_focused()
+    expect(page.locator("#lb-panel-solver .lb-words").first).to_be_visible()
+    page.keyboard.press("End")
+    expect(page.locator("[data-tab=exercises]")).to_have_attribute("aria-selected", "true")
+
+
+def test_the_board_shows_samples_as_practice_and_becomes_a_post(page):
+    panel = go(page, "board")
+    expect(panel.locator("tbody tr").first).to_contain_text("practice")
+    panel.get_by_role("button", name="As a forum post").click()
+    expect(panel.locator(".lb-post")).to_have_value(re.compile(r"690x497\]\(upload://"))
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+def test_axe_finds_nothing_serious_on_any_tab_in_both_themes(open_page, width):
+    page = open_page(viewport={"width": width, "height": 800})
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        dark = "document.querySelector('.hp').classList.contains('hp-dark')"
+        page.wait_for_function(dark if scheme == "dark" else f"!{dark}")
+        for tab in TABS:
+            go(page, tab)
+            assert (scheme, tab, serious(page)) == (scheme, tab, [])
+            if width == 360:
+                assert (tab, page.evaluate(WIDE) <= width) == (tab, True)
+
+
+def test_the_lab_works_in_jupyterlab(chromium, environ, tmp_path):
+    notebooks = tmp_path / "notebooks"
+    shutil.copytree(serve.notebooks_folder(), notebooks)
+    places = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
+    inside = {**environ, **places, "PLAYGROUND_GALLERY": str(tmp_path / "gallery")}
+    with serve.jupyterlab(0, notebooks=notebooks, environ=inside) as (url, _):
+        context = chromium.new_context(viewport={"width": 1400, "height": 900})
+        page = context.new_page()
+        page.goto(url.replace("/lab?", "/lab/tree/4_pricing_lab.ipynb?"))
+        expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=60_000)
+        map_ = page.locator(".hp[data-shownsizes]")
+        prompt = page.locator(".jp-InputPrompt").first
+        deadline = time.monotonic() + 90
+        # A run right after the kernel's start may be dropped.
+        while not map_.is_visible():
+            assert time.monotonic() < deadline, f"the cell did not run: {prompt.inner_text()}"
+            if re.fullmatch(r"\[\s*\]:", prompt.inner_text().strip()):
+                page.locator(".jp-Cell .cm-content").first.click()
+                page.keyboard.press("Control+Enter")
+            page.wait_for_timeout(1000)
+        panel = go(page, "exercises")
+        panel.locator("[data-exercise=prompt]").fill("12")
+        page.keyboard.press("Enter")
+        expect(panel.locator("[data-id=prompt]")).to_have_class(re.compile("lb-solved"))
+        assert (notebooks / "pricing-lab-progress.json").is_file()
+        context.close()
