@@ -175,7 +175,9 @@ def test_files_get_copies_with_the_gallerys_texts(folder_gallery, take, photo_fi
 def test_the_owners_text_comes_before_a_models_and_decoration_has_none(folder_gallery, take):
     draft = (Words("a draft", "alt", "m"),)
     assert alts.text_for(take(folder_gallery, alt="mine", captions=draft)) == "mine"
-    assert alts.text_for(take(folder_gallery, captions=draft)) == "a draft"
+    drafted = take(folder_gallery, captions=draft)
+    assert alts.text_for(drafted) == "a draft"
+    assert alts.text_for(drafted, reviewed=True) is None
     assert alts.text_for(take(folder_gallery, captions=(Words("DECORATIVE.", "alt", "m"),))) == ""
     assert alts.text_for(take(folder_gallery)) is None
 

@@ -327,3 +327,14 @@ def test_attributes_beyond_the_columns_are_in_the_captions(folder_gallery, take,
     (row,) = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
     assert sum(name.startswith("attr_") for name in row) == rows.MAX_ATTRIBUTES
     assert json.loads(row["captions"])[0]["data"]["k0299"] == 299
+
+
+def test_the_functions_are_at_hand_in_python(folder_gallery, take, tmp_path):
+    from playground import exports
+
+    take(folder_gallery, title="a boat")
+    chosen = exports.Selection(text="boat")
+    assert exports.to_csv(folder_gallery, tmp_path / "a.csv", chosen=chosen).items == 1
+    assert all(getattr(exports, name) is not None for name in exports.__all__)
+    with pytest.raises(AttributeError):
+        _ = exports.to_excel

@@ -266,14 +266,14 @@ def test_deeply_nested_json_is_no_json():
 @settings(max_examples=200)
 @given(st.binary(max_size=300))
 def test_no_bytes_break_a_reader(data):
-    embedded.read(b"\x89PNG\r\n\x1a\n" + data, "png")
-    embedded.read(b"\xff\xd8" + data, "jpeg")
-    embedded.read(b"RIFF\0\0\0\0WEBP" + data, "webp")
+    heads = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8", "webp": b"RIFF\0\0\0\0WEBP"}
+    for format_, head in heads.items():
+        assert embedded.read(head + data, format_) is not None
     for order in (b"II*\0", b"MM\0*"):
-        exif.read(order + data)
-    iptc.read(data)
-    iptc.read(b"8BIM\x04\x04\0\0" + data)
-    xmp.read(data)
+        assert isinstance(exif.read(order + data), dict)
+    assert isinstance(iptc.read(data), dict)
+    assert isinstance(iptc.read(b"8BIM\x04\x04\0\0" + data), dict)
+    assert isinstance(xmp.read(data), dict)
 
 
 @settings(max_examples=200)
@@ -282,7 +282,8 @@ def test_no_text_breaks_a_recogniser(text):
     for key in ("parameters", "prompt", "workflow", "invokeai_metadata", "sd-metadata", "Dream",
                 "Comment", "Description", "Software"):  # fmt: skip
         found = embedded.Embedded(texts={key: text})
-        generators.recognise(found, {"exif:UserComment": [text]})
+        made = generators.recognise(found, {"exif:UserComment": [text]})
+        assert made is None or isinstance(made.prompt, str)
 
 
 json_values = st.recursive(
@@ -301,4 +302,6 @@ def test_no_json_breaks_a_recogniser(value):
     text = json.dumps(value)
     for key in ("parameters", "prompt", "workflow", "invokeai_metadata", "sd-metadata", "Comment"):
         texts = {key: text, "Software": "NovelAI" if key == "Comment" else ""}
-        generators.recognise(embedded.Embedded(texts=texts), {"exif:UserComment": [text]})
+        found = embedded.Embedded(texts=texts)
+        made = generators.recognise(found, {"exif:UserComment": [text]})
+        assert made is None or isinstance(made.prompt, str)

@@ -237,6 +237,9 @@ def _to_stdout(
 @click.option(
     "--by-name", is_flag=True, help="Also know pictures by their file name, not only their bytes."
 )
+@click.option(
+    "--reviewed", is_flag=True, help="Only texts that you wrote or accepted, no model's drafts."
+)
 @click.option("--force", is_flag=True, help="Replace what is in the folder.")
 @options.gallery_option
 @options.json_option

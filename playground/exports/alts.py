@@ -52,11 +52,13 @@ def fill_files(
     *,
     replace_texts: bool = False,
     by_name: bool = False,
+    reviewed: bool = False,
     force: bool = False,
 ) -> list[Filled]:
     """Copies of HTML and Markdown files in the folder `out`, with alternative texts filled in.
 
-    Folders among `paths` are searched for such files, and keep their structure in `out`.
+    Folders among `paths` are searched for such files, and keep their structure in `out`. With
+    `reviewed`, only texts that a person wrote or accepted are used, not a model's drafts.
 
     Raises:
         GalleryProblem: for a file of another kind, one that is not text, or one that is there
@@ -74,7 +76,7 @@ def fill_files(
         except OSError as error:
             msg = f"{source} cannot be read ({error.strerror}); nothing was written for it"
             raise GalleryProblem(msg) from error
-        find = finder(gallery, source.parent, by_name=by_name)
+        find = finder(gallery, source.parent, by_name=by_name, reviewed=reviewed)
         changed, told = fill(data, source.suffix, find, replace_texts=replace_texts)
         place.parent.mkdir(parents=True, exist_ok=True)
         with destination.file(place, force=force) as file:
@@ -96,27 +98,29 @@ def _pages(paths: Iterable[str | Path]) -> Iterator[tuple[Path, Path]]:
             raise GalleryProblem(msg)
 
 
-def finder(gallery: Gallery, folder: Path, *, by_name: bool = False) -> Find:
+def finder(
+    gallery: Gallery, folder: Path, *, by_name: bool = False, reviewed: bool = False
+) -> Find:
     """How to find the alternative text of a picture that a page in `folder` refers to."""
     known: dict[str, str | None] = {}
 
     def find(address: str) -> str | None:
         if address not in known:
             item = _item(gallery, folder, address, by_name=by_name)
-            known[address] = None if item is None else text_for(item)
+            known[address] = None if item is None else text_for(item, reviewed=reviewed)
         return known[address]
 
     return find
 
 
-def text_for(item: GalleryItem) -> str | None:
+def text_for(item: GalleryItem, *, reviewed: bool = False) -> str | None:
     """The alternative text of an item: its own, else a model's draft; None without one.
 
     A photo that a model or the owner called decorative has the empty text.
     """
     if not item.alt and "decorative" in item.tags:  # the owner's word, on the captions page
         return ""
-    draft = fields.best(item, "alt")
+    draft = None if reviewed else fields.best(item, "alt")
     text = " ".join((item.alt or (draft.text if draft else "")).split())
     if text.strip(" .\"'").upper() == DECORATIVE:
         return ""
