@@ -84,7 +84,9 @@ def pricing_lab(location: str | Path | None = None, progress: str | Path | None 
             (served by `playground serve`: the gallery's parent).
     """
     folder = Path(progress) if progress is not None else _progress_folder()
-    return LabView(LabState(lambda: Gallery(location, read_only=True), folder))
+    state = LabState(lambda: Gallery(location, read_only=True), folder)
+    state.warm()
+    return LabView(state)
 
 
 def _progress_folder() -> Path:

@@ -22,11 +22,13 @@ PHOTO_MODELS = (
     "gpt-4o-mini",
     "gpt-4.1-mini",
     "gpt-5-mini",
+    "gpt-5.2",
     "gpt-5.4-mini",
     "gpt-5.4-nano",
     "gpt-5.6-luna",
     "gpt-6-luna",
     "claude-3.5-sonnet",
+    "claude-haiku-4.5",
     "gemini-2.5-flash-lite",
 )
 PICTURE_MODELS = (

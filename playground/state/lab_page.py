@@ -119,6 +119,14 @@ class LabState(HasTraits):
 
     # -- what a page may do --------------------------------------------------------------------
 
+    def warm(self) -> None:
+        """Work the first map out ahead, for a kernel that waits for its page."""
+        model = DEFAULTS["sizes"]["model"]
+        ahead = threading.Thread(
+            target=lambda: atlas.atlas(model, pricing.today()), name="halfpenny-warm", daemon=True
+        )
+        ahead.start()
+
     def visit(self, tab: str) -> None:
         """Work a tab out, for the first time or anew."""
         with self._guarded(tab):

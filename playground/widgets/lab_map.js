@@ -51,7 +51,7 @@ class SizeMap {
       el("div", { class: "lb-mapstage" }, this.canvas),
       el("div", { class: "lb-mapside" }, this.measures, this.legend, this.told, this.said,
         this.switch, this.table,
-        el("p", { class: "hp-small", id: "lb-keys" }, "Point at the map, or use the arrow keys on it (with Shift ten steps at a time), and press Enter to choose. Dots mark sizes that are larger than the chosen one and cost no more.")));
+        el("p", { class: "hp-small", id: "lb-keys" }, "Point at the map, or use the arrow keys on it (with Shift ten steps at a time), and press Enter to choose. Dots mark sizes that are larger than the chosen one and cost no more; the lines join sizes of the same price: half, once (thick), twice and four times that of the chosen one.")));
     this.canvas.addEventListener("pointermove", (event) => this.point(event));
     this.canvas.addEventListener("pointerleave", () => this.show(this.chosen));
     this.canvas.addEventListener("click", (event) => { this.point(event); this.pick(); });
