@@ -13,6 +13,8 @@ import asyncio
 import base64
 import json
 import ssl
+import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -42,6 +44,18 @@ _HEAD_LIMIT_BYTES = 65_536
 # closed would be lost with an unknown bill.
 _IDLE_SECONDS = 4.0
 _MARK = "photo-goes-here"
+
+
+def wall_seconds() -> float:
+    """Seconds that go on while the computer sleeps, which `time.monotonic` may not count.
+
+    Not the clock on the wall, which people and servers set.
+    """
+    if sys.platform == "darwin":
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
 
 
 class Body:
@@ -167,7 +181,7 @@ class Wire:
             if file is not None and exchange.stage != "done":
                 file.close() if exchange.stage == "answering" else file.discard()
             if connection is not None:
-                self._done(connection, exchange, loop)
+                self._done(connection, exchange)
         outcome = self._client.outcome_of(request, exchange, trouble)
         return self._client.timed(outcome, self._clock() - started)
 
@@ -184,10 +198,19 @@ class Wire:
             "accept-encoding: identity\r\n\r\n"
         ).encode("ascii")
 
+    def lost(self) -> None:
+        """Give up every connection: the computer slept, and the other side has hung up since.
+
+        Calls under way end as connections that broke; nobody knows whether they were billed.
+        """
+        for connection in list(self._open):
+            connection.lose("the connection did not outlive the computer's sleep")
+        self._idle.clear()
+
     async def _connection(self, loop: asyncio.AbstractEventLoop) -> _Connection:
         while self._idle:
             since, connection = self._idle.pop()
-            if connection.usable and loop.time() - since < _IDLE_SECONDS:
+            if connection.usable and wall_seconds() - since < _IDLE_SECONDS:
                 return connection
             connection.close()
             self._open.discard(connection)
@@ -208,12 +231,10 @@ class Wire:
         self._open.add(made)
         return made
 
-    def _done(
-        self, connection: _Connection, exchange: Exchange, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def _done(self, connection: _Connection, exchange: Exchange) -> None:
         if exchange.stage == "done" and connection.usable:
             connection.end()
-            self._idle.append((loop.time(), connection))
+            self._idle.append((wall_seconds(), connection))
         else:
             connection.close()
             self._open.discard(connection)
@@ -272,6 +293,11 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
         if not self.finished.done():
             self.finished.cancel()
+
+    def lose(self, why: str) -> None:
+        """Break it, as the network would."""
+        self._ended(OSError(why))
+        self.close()
 
     # -- asyncio.Protocol ----------------------------------------------------------------------
 

@@ -46,6 +46,7 @@ class Archive:
     Args:
         model: one model or several; each photo is asked about by each.
         rates: dollars per million tokens by bucket, for a model without a known price.
+        wait, clock, asleep: how time passes (tests); `asleep` are seconds that the computer slept.
         fields: of `CaptionRequest`.
 
     Raises:
@@ -62,6 +63,7 @@ class Archive:
         on_progress: Callable[[Summary], None] | None = None,
         wait: Callable[[float], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        asleep: Callable[[], float] | None = None,
         **fields: Any,
     ) -> None:
         names: Sequence[str | None] = (
@@ -74,6 +76,7 @@ class Archive:
         ]
         self.plan = Plan(gallery, client, self._rates, templates)
         self._on_progress, self._wait, self._clock = on_progress, wait, clock
+        self._asleep = asleep
         self._done: set[int] = set()
         self._billed: dict[int, Decimal] = {}
         self._window: Window | None = None
@@ -248,7 +251,7 @@ class Archive:
         budget: Decimal | int | str | None = None,
         cap: Decimal | int | str | None = None,
         concurrency: int = CONCURRENCY,
-        unknown_retries: int = 1,
+        unknown_retries: int = 2,
         confirm: Confirm = False,
         run_id: str | None = None,
     ) -> Summary:
@@ -291,6 +294,7 @@ class Archive:
             clock=self._clock,
             wait=self._wait,
             on_billed=billed,
+            asleep=self._asleep,
         )
         self._tell_pause(self._paused.is_set())
         # A daemon: a call that hangs must not keep an interrupted program from ending. Its attempt

@@ -33,7 +33,7 @@ def caption_folder(
     rates: Rates | None = None,
     limit: int | None = None,
     dry_run: bool = False,
-    unknown_retries: int = 1,
+    unknown_retries: int = 2,
     via: Literal["live", "batch"] = "live",
     confirm: Confirm = False,
     on_quote: Callable[[Quote], None] | None = None,

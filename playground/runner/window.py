@@ -15,6 +15,7 @@ import queue
 import secrets
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from playground import photos
 from playground.catalog import Rates
 from playground.errors import CapReached, GalleryProblem, PlaygroundError, SpendingRefused
 from playground.provider.client import limit_of, patience
-from playground.provider.wire import Body, Form, Wire
+from playground.provider.wire import Body, Form, Wire, wall_seconds
 from playground.runner import booking
 from playground.runner.plan import Job, Plan, Row
 from playground.runner.progress import Newest
@@ -61,8 +62,16 @@ _SWITCH_SECONDS = 0.001
 _AHEAD = 16
 # What may wait in memory, ready to be sent or on its way.
 _READY_BYTES = 128 * 2**20
+# A gap in the steady clock of this length is a computer that slept.
+_SLEPT_SECONDS = 30.0
+_LOOK_SECONDS = 1.0
 # How long another process may take for photos that both were asked about.
 _OTHERS_SECONDS = 120.0
+
+
+def asleep_seconds() -> float:
+    """How long the computer has slept, since some moment."""
+    return wall_seconds() - time.monotonic()
 
 
 class Workers:
@@ -188,7 +197,9 @@ class Window:
         clock: Callable[[], float],
         wait: Callable[[float], bool] | None = None,
         on_billed: Callable[[Row, Decimal], None] | None = None,
+        asleep: Callable[[], float] | None = None,
     ) -> None:
+        self._asleep = asleep or asleep_seconds
         self._gallery, self._client, self._plan, self._tally = gallery, client, plan, tally
         self._rates, self._caps, self._run_id = rates, caps, run_id
         self._concurrency, self._unknown_retries = concurrency, unknown_retries
@@ -252,10 +263,12 @@ class Window:
         self._reserving = _Together(self._reserve, self._bookers)
         self._settling = _Together(self._settle, self._bookers)
         self._wire: Wire | None = self._client.wire()
+        looking = asyncio.create_task(self._look_for_sleep())
         try:
             await self._over(rows)
             await self._others()
         finally:
+            looking.cancel()
             if self._wire is not None:
                 self._wire.close()
             for workers in (self._makers, self._bookers, self._callers):
@@ -280,6 +293,16 @@ class Window:
             for task in crew:
                 task.cancel()
         await ended
+
+    async def _look_for_sleep(self) -> None:
+        """After a sleep nobody answers on the old connections: better to know than to wait."""
+        before = self._asleep()
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            now = self._asleep()
+            if now - before > _SLEPT_SECONDS and self._wire is not None:
+                self._wire.lost()
+            before = now
 
     async def _until_stopped(self) -> None:
         while not self._stopping.is_set():

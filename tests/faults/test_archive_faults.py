@@ -240,6 +240,39 @@ def test_after_a_stop_nothing_begins_and_what_was_under_way_is_accounted_for(
         accounted(gallery, server.app)
 
 
+def test_a_computer_that_slept_asks_again_once_and_storms_nobody(tmp_path: Path) -> None:
+    """After a sleep the old connections are dead: their calls are unknown and asked anew."""
+    photos = photos_in(tmp_path / "photos", 8)
+    slept = [0.0]
+    app = OfflineApp(faults=str(_plan(tmp_path, dict.fromkeys(range(1, 9), "timeout"))))
+    with (
+        OfflineServer(app) as server,
+        connect(base_url=server.base_url, environ={}) as client,
+        Gallery(tmp_path / "g") as gallery,
+    ):
+        archive = Archive(gallery, client, asleep=lambda: slept[0])
+        archive.add(photos)
+        runner = threading.Thread(target=lambda: archive.run(concurrency=8))
+        runner.start()
+        deadline = time.monotonic() + 30
+        while app.truth.requests < 8:  # none of these is ever answered
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        slept[0] += 3_600
+        runner.join(60)
+        assert not runner.is_alive()
+        assert archive.summary.captioned == 8
+        assert app.truth.requests == 16
+        assert len(gallery.ledger.unknowns()) == 8
+        accounted(gallery, app)
+
+
+def _plan(tmp_path: Path, calls: dict[int, str]) -> Path:
+    path = tmp_path / "faults.json"
+    path.write_text(json.dumps({"calls": {str(number): name for number, name in calls.items()}}))
+    return path
+
+
 # --- batches of photos ---------------------------------------------------------------------------
 
 
