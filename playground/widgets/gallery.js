@@ -46,7 +46,7 @@ class GalleryPage extends Page {
 
   /** The page scrolls by itself, so that the wall knows what is in sight wherever it is shown. */
   fit() {
-    const lab = this.root.closest(".jp-Notebook, .jp-NotebookPanel");
+    const lab = this.root.closest(".jp-LabShell, .jp-NotebookPanel");
     const above = lab ? 150 : this.root.getBoundingClientRect().top + (this.root.ownerDocument.scrollingElement?.scrollTop ?? 0);
     const height = `${Math.max(420, innerHeight - Math.max(0, Math.min(above, 160)))}px`;
     if (this.root.style.height !== height) this.root.style.height = height;
