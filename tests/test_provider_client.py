@@ -250,6 +250,7 @@ FAILED = [
     ("403-verify", "permission", "verif"),
     ("404-path", "not_found", "--endpoint chat"),
     ("413", "bad_request", "too large"),
+    ("bad-size", "bad_request", "its size"),
     ("429", "rate_limit", "try again in 1 s"),
     ("429-bare", "rate_limit", "try again later"),
     ("slow-down", "rate_limit", "rate of requests"),

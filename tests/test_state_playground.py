@@ -305,6 +305,7 @@ def test_a_call_that_is_cancelled_on_its_way_says_it_may_be_billed_and_is_kept(s
         ("quota", "failed", "add credit"),
         ("429", "failed", "try again in"),
         ("401", "failed", "OPENAI_API_KEY"),
+        ("bad-size", "failed", "Supported sizes are"),
         ("timeout", "unknown", "may"),
         ("moderation-output", "unknown", "held"),
     ],

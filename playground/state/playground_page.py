@@ -377,10 +377,13 @@ class PlaygroundState(PageState):
             # The browser's name is shown and never used as a path.
             path = self._folder / f"upload{self._count}"
             path.write_bytes(data)
-            if mask:
-                self._set_mask(photos.measure(path))
-            else:
-                self._add(path, name)
+            try:
+                if mask:
+                    self._set_mask(photos.measure(path))
+                else:
+                    self._add(path, name)
+            except PhotoProblem as problem:
+                raise PhotoProblem(str(problem).replace(path.name, name)) from None
 
     def remove_picture(self, reference_id: str) -> None:
         """Take a picture out of the edit; the mask goes with the first one."""

@@ -746,6 +746,8 @@ class PlaygroundPage extends Page {
       el("span", { class: "hp-clip" }, picture.name),
       el("span", { class: "hp-small" }, `${picture.width}×${picture.height}`),
       n === 0 && el("button", { type: "button", class: "hp-button", onclick: () => this.paint(picture) }, message.mask ? "Change the mask" : "Paint a mask"),
+      n === 0 && el("label", { class: "hp-quiet hp-maskfile", title: "A picture of the same size; what is transparent in it is drawn anew" }, "Mask from a file",
+        el("input", { type: "file", accept: "image/png,image/webp", "aria-label": "Mask from a file", onchange: (event) => { const [file] = event.target.files; event.target.value = ""; if (file) this.upload(file, file.name, true); } })),
       n === 0 && message.mask && el("button", { type: "button", class: "hp-quiet", onclick: () => this.send({ do: "clear_mask" }) }, "No mask"),
       el("button", { type: "button", class: "hp-quiet", "aria-label": `Take ${picture.name} out`, onclick: () => this.send({ do: "remove", id: picture.id }) }, "Remove"))));
     this.fidelityRow.hidden = !this.choices?.fidelities.length;

@@ -148,7 +148,7 @@ def test_uploads_are_looked_at_and_refused_in_words(visit, tmp_path):
     page = visit
     fake = tmp_path / "holiday.png"
     fake.write_bytes(b"not a picture")
-    files = page.locator("input[type=file]")
+    files = page.get_by_label("Pictures to edit")
     files.set_input_files(str(fake))
     expect(page.get_by_role("alert")).to_contain_text("holiday.png")
     files.set_input_files([str(PHOTOS / "cat.jpg"), str(PHOTOS / "coffee.jpg")])
@@ -199,7 +199,7 @@ def test_hostile_prompts_and_names_do_not_run(visit, tmp_path):
     page.keyboard.press("Escape")
     name = tmp_path / "<img src=x onerror=window.__x=6>.png"
     name.write_bytes((PHOTOS / "cat.jpg").read_bytes())
-    page.locator("input[type=file]").set_input_files(str(name))
+    page.get_by_label("Pictures to edit").set_input_files(str(name))
     expect(page.locator(".hp-references li")).to_contain_text("onerror")
     assert page.evaluate("window.__x") is None
     assert [url for url in page.asked if "evil" in url] == []

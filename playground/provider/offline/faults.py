@@ -64,6 +64,7 @@ def _table() -> dict[str, Fault]:
         ("403-verify", False, "refuse", "the organization must be verified"),
         ("404-path", False, "refuse", "no such endpoint"),
         ("413", False, "refuse", "the request is too large"),
+        ("bad-size", False, "refuse", "the size is refused"),
         ("moderation-input", False, "refuse", "blocked before the work"),
         ("moderation-output", True, "refuse", "blocked after the work"),
         ("500", False, "refuse", "server error before the work"),

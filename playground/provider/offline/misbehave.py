@@ -59,6 +59,12 @@ def _problem(name: str, authorization: str) -> ApiError:
         "408": (408, "Request timed out.", "timeout", None),
         "409": (409, "The resource is locked.", "conflict_error", "lock_timeout"),
         "413": (413, "The request is too large.", "invalid_request_error", "request_too_large"),
+        "bad-size": (
+            400,
+            "Invalid size '976x704'. Supported sizes are 1024x1024, 1024x1536 and 1536x1024.",
+            "invalid_request_error",
+            "invalid_value",
+        ),
         "quota": (
             429,
             "You exceeded your current quota, please check your plan and billing details.",
@@ -91,7 +97,8 @@ def _problem(name: str, authorization: str) -> ApiError:
     status, message, kind, code = rows.get(name, fallback)
     stage = {"moderation-input": "input", "moderation-output": "output"}.get(name)
     extra = {"moderation_stage": stage} if stage else None
-    problem = ApiError(status, message, kind=kind, code=code, extra=extra)
+    param = "size" if name == "bad-size" else None
+    problem = ApiError(status, message, kind=kind, param=param, code=code, extra=extra)
     if name.startswith("key-echo"):
         problem.headers = [("x-echo", authorization)]
     return problem
