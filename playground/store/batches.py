@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -54,6 +55,7 @@ _WAITING = sa.select(_calls.c.job_key).where(
     _calls.c.state.in_(("reserved", "sent")),
 )
 _INSERT = sa.insert(_calls)
+_END = sa.update(_calls).where(_calls.c.id == sa.bindparam("attempt_id"))
 _AT_ONCE = 500
 
 
@@ -369,21 +371,41 @@ class _Ending:
         self._ids, self._endings, self._rest, self._now_us = ids, endings, rest, now_us
 
     def __call__(self, connection: sa.Connection) -> tuple[int, int]:
+        query = sa.select(_calls).where(_calls.c.id.in_(self._ids)).with_for_update()
+        changed: list[dict[str, Any]] = []
+        freed: dict[tuple[str, str | None], int] = defaultdict(int)
         released = unknown = 0
-        for attempt_id in self._ids:
-            row = attempts.get(connection, attempt_id)
-            outcome = self._endings.get(attempt_id, self._rest)
+        for row in connection.execute(query):
+            outcome = self._endings.get(row.id, self._rest)
             state: State = "unknown" if isinstance(outcome, Unknown) else "released"
             if row.state not in OPEN_STATES or row.state == state:
                 continue
-            known = {
-                "reason": clean(f"{outcome.kind}: {outcome.message}"),
-                "receipt": json.dumps(outcome.receipt.to_dict()),
-                "request_id": outcome.receipt.request_id,
-            }
-            attempts.move(connection, row, state, None, known, self._now_us)
+            changed.append(
+                {
+                    "attempt_id": row.id,
+                    "state": state,
+                    "ended_at_us": self._now_us,
+                    "reason": clean(f"{outcome.kind}: {outcome.message}"),
+                    "receipt": json.dumps(outcome.receipt.to_dict()),
+                    "request_id": outcome.receipt.request_id,
+                }
+            )
+            if state == "released":
+                freed[row.day, row.run_id] += row.hold
             released += state == "released"
             unknown += state == "unknown"
+        if changed:
+            connection.execute(_END, changed)
+        for (day, run_id), amount in sorted(freed.items(), key=str):
+            budgets.move(
+                connection,
+                held=-amount,
+                settled=0,
+                sample=0,
+                overruns=0,
+                day=day,
+                run_id=run_id,
+            )
         return released, unknown
 
 
