@@ -28,11 +28,12 @@ guard.install()
 import tornado.web  # noqa: E402 - the guard comes before everything else
 import voila.app  # noqa: E402
 from jupyter_core.utils import ensure_async  # noqa: E402
+from jupyter_server.auth import IdentityProvider, User  # noqa: E402
 from jupyter_server.base.handlers import JupyterHandler  # noqa: E402
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler  # noqa: E402
 from tornado.httputil import HTTPHeaders, HTTPServerRequest  # noqa: E402
 from tornado.ioloop import PeriodicCallback  # noqa: E402
-from traitlets import Integer, List, Unicode  # noqa: E402
+from traitlets import Integer, List, Type, Unicode  # noqa: E402
 from voila.request_info_handler import RequestInfoSocketHandler  # noqa: E402
 from voila.static_file_handler import (  # noqa: E402
     MultiStaticFileHandler,
@@ -414,9 +415,23 @@ def manager_class(base: Any, preheat: bool, size: int, page_config_hook: Any = N
     return PublicKernelManager
 
 
+class Everyone(IdentityProvider):
+    """All visitors are one nobody: no login, no token, and no cookie that tells them apart."""
+
+    async def get_user(self, handler: Any) -> User:
+        """The same for every request."""
+        del handler
+        return User("visitor")
+
+    def get_handlers(self) -> list[Any]:
+        """No routes."""
+        return []
+
+
 class PublicVoila(voila.app.Voila):  # type: ignore[misc]
     """Voilà for strangers."""
 
+    identity_provider_class = Type(Everyone)
     snapshot = Unicode(config=True, help="The published folder.")
     host_names = List(Unicode(), config=True, help="Host names besides this machine's own.")
     _shown: tuple[int, int] = (0, 0)
