@@ -63,6 +63,8 @@ def test_a_spot_is_priced_by_quote_and_names_larger_sizes_that_cost_no_more():
     for each in spot.larger:
         assert each.request.asked_size.pixels > spot.size.pixels
         assert each.high <= spot.price.high
+    largest = atlas.spot("gpt-image-2", "2880x2880", "low", 20, DAY)
+    assert largest.larger == ()
 
 
 def test_the_forum_shows_the_half_penny_size_as_690_by_497():

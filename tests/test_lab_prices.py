@@ -87,6 +87,13 @@ def test_on_the_frontier_more_pixels_always_cost_more():
         assert ys == sorted(ys)
 
 
+def test_text_that_a_model_bills_beside_the_picture_counts_against_the_money():
+    wish = Wish(dollars=Decimal("0.02"), model="gpt-image-1.5")
+    picture_alone = solver.sizes("gpt-image-1.5", quality="low", max_dollars="0.02", top=1)
+    assert picture_alone
+    assert advise(wish, DAY).best == ()
+
+
 def test_money_that_buys_nothing_is_said_and_not_raised():
     made = advise(Wish(dollars=Decimal("0.0001")), DAY)
     assert made.best == ()
@@ -210,6 +217,7 @@ def test_every_amount_of_the_chart_is_a_quote_of_its_day(look):
     made = history.history(look, DAY)
     assert made.amounts
     assert all(same(price) for price in made.amounts)
+    assert {price.times for price in made.amounts} == {1000 if look.what == "photos" else 1}
     assert len(made.figure.rows) == len(made.amounts)
 
 
