@@ -24,7 +24,7 @@ class ArchivePage extends Page {
     this.from = "folder";
     this.board = null;
     this.setLater = debounce(350, () => this.sendChanges());
-    this.capLater = debounce(250, () => this.send({ do: "cap", text: this.cap.value }));
+    this.capLater = debounce(250, () => this.sendCap());
     this.lost = "No answer from the page's kernel for ten seconds. A run goes on without this page: reload to see it.";
   }
 
@@ -220,6 +220,11 @@ class ArchivePage extends Page {
     this.act({ do: "set", changes });
   }
 
+  sendCap() {
+    this.capLater.cancel();
+    this.send({ do: "cap", text: this.cap.value });
+  }
+
   /** What only one task needs. */
   showFields() {
     const { task } = this.options;
@@ -258,6 +263,11 @@ class ArchivePage extends Page {
   buy(what) {
     const offer = this.board?.[what];
     if (!offer || offer.wait) return;
+    if (Object.keys(this.changes).length) {
+      this.sendChanges(); // the price on the button is not this question's
+      return;
+    }
+    this.sendCap(); // as it stands there, also when it was typed just now
     if (!offer.asks) {
       this.act({ do: what });
       return;
@@ -489,7 +499,7 @@ class ArchivePage extends Page {
     live.left.textContent = board.phase === "paused" ? "–" : now?.left || "–";
     live.billed.replaceChildren(money(board.billed), el("span", { class: "ap-note" }, board.cap ? `of ${board.cap} at most` : board.sample ? "sample prices" : ""));
     live.held.replaceChildren(board.held ? money(board.held) : "–");
-    live.burn.replaceChildren(...(now?.burn && now.burn !== "–" ? [money(now.burn)] : ["–"]));
+    live.burn.replaceChildren(...(now?.burn && now.burn !== "–" && board.phase !== "paused" ? [money(now.burn)] : ["–"]));
     live.completion.replaceChildren(...(now?.completion ? this.range(now.completion) : ["–"]));
   }
 
