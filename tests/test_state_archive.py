@@ -247,6 +247,18 @@ def test_another_question_is_priced_anew(make, folder):
     assert now.run.wait == ""
 
 
+def test_answers_that_may_wait_are_planned_and_billed_at_half_the_price(make, folder, place):
+    state = make()
+    full = Decimal(planned(state, folder).seen.status["quote"]["high"])
+    state.set_tier("flex")
+    now = until(state, "planned", more=lambda s: s["fields"]["tier"] == "flex")
+    assert Decimal(now.seen.status["quote"]["high"]) == full / 2
+    state.run()
+    until(state, "ended")
+    with Gallery(place) as gallery:
+        assert {row["tier"] for row in gallery.spend("tier")} == {"flex"}
+
+
 def test_a_cap_is_kept_by_the_run_and_said_before_it(make, folder, place):
     state = make()
     planned(state, folder)

@@ -133,6 +133,7 @@ class ArchiveState(PageState):
         self.options = Options(models=("gpt-5.4-nano",))
         self.cap = Cap()
         self._sample = 0
+        self.tier = "standard"
         self._job_id = ""
         self._desk_made: Desk | None = None
         self._why_gone: Callable[[], str] = lambda: ""
@@ -211,6 +212,12 @@ class ArchiveState(PageState):
                 if fields != dict(seen.job.fields) or fields != seen.status.get("fields"):
                     self._tell({"do": "question", "fields": fields, "options": options})
             self._show()
+
+    def set_tier(self, tier: str) -> None:
+        """When answers come: `standard` at once, `flex` when there is room, at half the price."""
+        with self._guarded():
+            self.tier = "flex" if tier == "flex" else "standard"
+            self.set()
 
     def set_cap(self, text: str) -> None:
         """The cap of the pilot and the run together, as typed; empty: none."""
@@ -376,6 +383,7 @@ class ArchiveState(PageState):
             "resize": template.resize,
             "max_output_tokens": template.max_output_tokens,
             "schema": template.schema,
+            "tier": self.tier,
         }
         names = self.options.__dataclass_fields__
         return fields, {name: getattr(self.options, name) for name in names}
@@ -438,6 +446,7 @@ class ArchiveState(PageState):
         self.brought = Brought()
         if job_id:
             job = self._desk.seen(job_id).job
+            self.tier = str(job.fields.get("tier") or "standard")
             if job.options:
                 known = {name: value for name, value in job.options.items() if name != "models"}
                 models = tuple(job.options.get("models", ()))

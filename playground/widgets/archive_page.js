@@ -121,6 +121,7 @@ class ArchivePage extends Page {
     this.edges = el("div", { class: "ap-chips", role: "radiogroup", "aria-label": "Longest side that is sent" });
     this.details = el("div", { class: "ap-chips", role: "radiogroup", "aria-label": "Detail" });
     this.lengths = el("div", { class: "ap-chips", role: "radiogroup", "aria-label": "Length of the answer" });
+    this.tiers = el("div", { class: "ap-chips", role: "radiogroup", "aria-label": "When answers come" });
 
     this.cap = el("input", { type: "text", inputmode: "decimal", class: "ap-input ap-cap", placeholder: "no cap", "aria-label": "Cap for this run, pilot included, in dollars" });
     this.cap.addEventListener("input", () => this.capLater());
@@ -160,7 +161,8 @@ class ArchivePage extends Page {
         el("details", { class: "ap-more" }, el("summary", {}, "The prompt"), this.promptBox)),
       section("Model", this.modelSelect),
       section("Send them", this.edges, el("div", { class: "ap-row" }, el("span", { class: "hp-small" }, "Detail"), this.details)),
-      section("Answer at most", this.lengths));
+      section("Answer at most", this.lengths),
+      section("When", this.tiers, el("p", { class: "hp-small" }, "Within a day, at half the price: playground caption --via batch.")));
     this.asking = el("p", { class: "ap-asking hp-small", hidden: true });
     this.pay = el("div", { class: "ap-pay" },
       el("label", { class: "ap-capline" }, el("span", {}, "Cap for this run"), this.cap),
@@ -201,6 +203,7 @@ class ArchivePage extends Page {
     this.part("details", [choices.details, options.detail], () => this.radios(this.details, "detail", choices.details.map((value) => ({ value, label: value })), options.detail, (detail) => this.change({ detail }, true)));
     const lengths = choices.lengths.includes(options.max_tokens) ? choices.lengths : [...choices.lengths, options.max_tokens];
     this.part("lengths", [lengths, options.max_tokens], () => this.radios(this.lengths, "length", lengths.map((value) => ({ value, label: `${Math.floor(value * 0.75)} words` })), options.max_tokens, (max_tokens) => this.change({ max_tokens }, true)));
+    this.part("tiers", choices.tier, () => this.radios(this.tiers, "tier", [{ value: "standard", label: "Now" }, { value: "flex", label: "When there is room · half price" }], choices.tier, (tier) => this.act({ do: "tier", tier })));
     this.promptBox.textContent = choices.prompt;
     if (document.activeElement !== this.language) this.language.value = options.language;
     if (before?.task !== options.task || !this.fields.contains(document.activeElement)) this.part("fields", options, () => this.showFields());

@@ -48,10 +48,11 @@ class ArchiveView(PageView):
         super().__init__()
         self.page = state
         self._sent: set[str] = set()
-        self._options: Options | None = None
+        self._options: tuple[Options, str] | None = None
         self.answers = {
             "open": self._open,
             "set": lambda message: state.set(**dict(message["changes"])),
+            "tier": lambda message: state.set_tier(str(message["tier"])),
             "cap": lambda message: state.set_cap(str(message["text"])),
             "look": self._look,
             "count": lambda message: state.count(
@@ -113,9 +114,10 @@ class ArchiveView(PageView):
 
     def _show_board(self, board: Board) -> None:
         options = self.page.options
-        if options is not self._options:
-            self._options = options
-            self.send({"show": "choices", **choices(options, self.page.cap.text)})
+        if (options, self.page.tier) != self._options:
+            self._options = (options, self.page.tier)
+            chosen = choices(options, self.page.cap.text)
+            self.send({"show": "choices", "tier": self.page.tier, **chosen})
         self.send({"show": "board", **board_values(board)})
 
     def _show_brought(self, brought: Brought) -> None:
