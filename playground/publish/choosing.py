@@ -172,7 +172,8 @@ def _entry(
         quality=text(item.quality, "model"),
         collection=text(item.collection, "collection"),
         rating=item.rating if "rating" in chosen else None,
-        tags=tuple(filter(None, (text(tag, "tags") for tag in item.tags))),
+        # Two tags may differ only in what is taken out of them.
+        tags=tuple(dict.fromkeys(filter(None, (text(tag, "tags") for tag in item.tags)))),
         cost=_cost(item) if "cost" in chosen else None,
         date=item.created_at.date() if "date" in chosen else None,
         sample=item.sample,

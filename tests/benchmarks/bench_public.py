@@ -16,6 +16,7 @@ import http.server
 import json
 import shutil
 import statistics
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -157,8 +158,10 @@ def main() -> None:
     base = statistics.median(seconds["label notebook"])
     for name, took in seconds.items():
         median = statistics.median(took)
-        print(f"{name:28} {median:6.2f} s  ({min(took):.2f}-{max(took):.2f})  {median / base:5.2f}")
-    print(f"limits: site {LIMIT_SITE} of the label notebook's time, page {LIMIT_PAGE}")
+        sys.stdout.write(
+            f"{name:28} {median:6.2f} s  ({min(took):.2f}-{max(took):.2f})  {median / base:5.2f}\n"
+        )
+    sys.stdout.write(f"limits: site {LIMIT_SITE} of the label notebook's time, page {LIMIT_PAGE}\n")
 
 
 if __name__ == "__main__":
