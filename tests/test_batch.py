@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import random
@@ -558,6 +560,8 @@ def test_nothing_of_the_owner_is_in_the_file(gallery: Gallery, tmp_path: Path) -
     (document,) = [one for one in app.desk._files.values() if one["purpose"] == "batch"]
     sent = (app.desk._folder / document["id"]).read_bytes() + json.dumps(document).encode()
     assert b"CANARY" not in sent
+    link = json.loads(sent.splitlines()[0])["body"]["input"][0]["content"][1]["image_url"]
+    assert Image.open(io.BytesIO(base64.b64decode(link.partition(",")[2]))).size == (64, 48)
     assert b"service_tier" not in sent
 
 

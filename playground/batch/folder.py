@@ -209,6 +209,14 @@ def caption_in_batches(
         )
 
 
+def waiting_in_batches(gallery: Gallery, archive: Archive) -> int:
+    """How many of an archive's questions stand in a batch already and have no answer yet."""
+    book = gallery.ledger.batches
+    if not book.unfinished():
+        return 0
+    return len(book.waiting([archive.plan.job(row).key for row in archive.plan.rows]))
+
+
 def how_to_come_back(summary: BatchSummary) -> str:
     """What waits and how to get it, or "" when nothing does."""
     if not summary.waiting:

@@ -7,11 +7,12 @@ says nothing to anybody else. One file asks one model (an API rule).
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -179,7 +180,9 @@ class Builder:
             if upload is None:
                 upload = photos.prepare(data, resize=request.resize, name=name)
             quote = self._plan.sent_quote(row.template, upload.size)
-            return _Made(row, job, quote, self._form.body(request, upload))
+            around = self._form.body(request, replace(upload, data=b""))
+            body = Body(around.head, base64.b64encode(upload.data), around.tail)
+            return _Made(row, job, quote, body)
         except PlaygroundError as problem:
             return problem
 

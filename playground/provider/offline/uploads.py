@@ -44,10 +44,13 @@ class Uploads:
         others = []
         for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
             document = json.loads(path.read_text("utf-8"))
-            if document.get("object") == "file":
-                self.files[path.stem] = document
-            else:
+            if document.get("object") != "file":
                 others.append(document)
+            elif document["expires_at"] < time.time():
+                path.with_suffix("").unlink(missing_ok=True)
+                path.unlink()
+            else:
+                self.files[path.stem] = document
         return others
 
     @property
