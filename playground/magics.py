@@ -14,7 +14,8 @@ small pictures, so that a saved notebook stays small.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,15 @@ from playground.cli import options, spend
 from playground.cli.caption import caption as caption_command
 from playground.cli.quotes import caption_request, image_request
 from playground.errors import PlaygroundError
+from playground.provider.client import Client
 from playground.provider.connect import connect
 from playground.runner.results import Result
 from playground.store import Gallery
 from playground.values import Quote
 
 _SHOWN_PX = 384
-# What belongs to a terminal and means nothing in a cell.
-_NOT_HERE = ("as_json", "concurrency", "pilot")
+# What belongs to long runs at a terminal and means nothing in a cell: refused there when given.
+_NOT_HERE = ("concurrency", "pilot", "via", "wait_for_all")
 
 
 @magics_class
@@ -69,7 +71,14 @@ def _flags(command: Any, name: str, line: str, rest: list[str]) -> dict[str, Any
             return None
         _show_text(f"{says() if says else problem}. Nothing was sent.")
         return None
-    return {key: value for key, value in context.params.items() if key not in _NOT_HERE}
+    given = dict(context.params)
+    for key in _NOT_HERE:
+        if key in given and options.was_given(context, key):
+            flag = key.partition("_")[0]
+            _show_text(f"--{flag} belongs to the command line, not to a cell. Nothing was sent.")
+            return None
+        given.pop(key, None)
+    return given
 
 
 def _said(work: Any) -> None:
@@ -87,30 +96,21 @@ def _image(
     out: str | None,
     title: str,
     tags: tuple[str, ...],
-    provider: str | None,
-    base_url: str | None,
-    gallery_place: str,
-    cap: Any,
-    price_text: str | None,
-    yes: bool,
     **fields: Any,
 ) -> None:
+    spending = options.Spending.taken(fields)
     if mask is not None:
         fields["mask"] = Path(mask)
     request = image_request(prompt, input_images, **fields)
-    rates = options.rates_of(price_text)
-    with (
-        connect(provider, base_url=base_url, rates=rates) as client,
-        Gallery(gallery_place) as gallery,
-    ):
+    with _opened(spending) as (gallery, client):
         result = runner.generate(
             request,
             gallery,
             client,
-            cap=cap,
+            cap=spending.cap,
             title=title,
             tags=tags,
-            confirm=_consent(yes),
+            confirm=_consent(spending.yes),
             on_quote=_show_quote,
         )
         for item in result.items:
@@ -129,18 +129,12 @@ def _captions(
     budget: Any,
     limit: int | None,
     dry_run: bool,
-    provider: str | None,
-    base_url: str | None,
-    gallery_place: str,
-    cap: Any,
-    price_text: str | None,
-    yes: bool,
     **fields: Any,
 ) -> None:
+    spending = options.Spending.taken(fields)
     template = caption_request(schema_file, **fields)
-    rates = options.rates_of(price_text)
     requests = [template.with_(photo=photos.measure(path)) for path in paths[:limit]]
-    quotes = [pricing.quote(request, rates=rates) for request in requests]
+    quotes = [pricing.quote(request, rates=spending.rates) for request in requests]
     total = pricing.total_quote(quotes)
     _show_quote(total)
     if dry_run:
@@ -149,17 +143,24 @@ def _captions(
     if budget is not None and (total.hold is None or total.hold > budget):
         _show_text(f"More than the budget of {money.short(budget)}. Nothing was sent.")
         return
-    with (
-        connect(provider, base_url=base_url, rates=rates) as client,
-        Gallery(gallery_place) as gallery,
-    ):
+    agree = _consent(spending.yes)
+    with _opened(spending) as (gallery, client):
         for request in requests:
-            result = runner.caption(request, gallery, client, cap=cap, confirm=_consent(yes))
+            result = runner.caption(request, gallery, client, cap=spending.cap, confirm=agree)
             if result.item_id is not None:
                 _show_picture(gallery.original(result.item_id), request.measured.name)
             if result.ok:
                 _show_text(result.text or ", ".join(result.tags))
             _show_bill(result, sample=client.is_sample)
+
+
+@contextmanager
+def _opened(spending: options.Spending) -> Iterator[tuple[Gallery, Client]]:
+    with (
+        connect(spending.provider, base_url=spending.base_url, rates=spending.rates) as client,
+        Gallery(spending.gallery_place) as gallery,
+    ):
+        yield gallery, client
 
 
 def _consent(yes: bool) -> Any:

@@ -66,6 +66,12 @@ def test_a_dry_run_and_a_budget_send_nothing(shell, tmp_path):
     assert not (tmp_path / "gallery").exists()
 
 
+def test_flags_of_long_runs_are_refused_in_a_cell(shell, tmp_path):
+    text, _ = run(shell, "caption", "--via batch", str(CAT))
+    assert "--via belongs to the command line" in text
+    assert not (tmp_path / "gallery").exists()
+
+
 def test_more_than_a_dollar_needs_a_yes(shell, monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr("builtins.input", lambda text: asked.append(text) or "n")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from playground import money
 from playground.catalog import Rates
@@ -184,6 +186,31 @@ spend_options = chain(
     click.option("--yes", is_flag=True, help="Do not ask above $1.00."),
     json_option,
 )
+
+
+def was_given(context: click.Context, name: str) -> bool:
+    """Whether a value was written, and is not just the default."""
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What `spend_options` give, as one value."""
+
+    provider: str | None
+    base_url: str | None
+    gallery_place: str
+    cap: Decimal | None
+    rates: Rates | None
+    yes: bool
+
+    @classmethod
+    def taken(cls, given: dict[str, Any]) -> Spending:
+        """Takes them out of a command's values; the others stay."""
+        given.pop("as_json", None)
+        rates = rates_of(given.pop("price_text"))
+        names = ("provider", "base_url", "gallery_place", "cap", "yes")
+        return cls(rates=rates, **{name: given.pop(name) for name in names})
 
 
 def rates_of(price_text: str | None) -> Rates | None:
