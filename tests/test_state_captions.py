@@ -517,6 +517,81 @@ def test_accepted_tags_are_added_and_undone_without_touching_others(state, galle
     assert set(gallery.item(cell.item_id).tags) == {"mine", cell.tags[0]}
 
 
+def test_cancelling_frees_the_page_before_the_model_says_a_word(make, folder):
+    """Nothing was written yet: the page does not wait for it, and later words change nothing."""
+    later = []
+    state = make(submit=lambda work: work())
+    state.add_folder(str(folder))
+    state._submit = later.append
+    state.run()
+    state.cancel()
+    assert not state.progress.running
+    assert {cell.status for cell in state.cells.values()} == {"cancelled"}
+    assert all("nothing was billed" in cell.message for cell in state.cells.values())
+    assert state.estimate.wait == ""
+    for work in later:
+        work()
+    assert {cell.status for cell in state.cells.values()} == {"cancelled"}
+    assert state._store.ledger.totals().committed == 0
+
+
+def test_a_page_that_is_loaded_again_has_its_photos_and_answers(make, folder, gallery):
+    first = make()
+    first.add_folder(str(folder))
+    upload(first, "holiday.jpg", (SAMPLES / "rocket.jpg").read_bytes())
+    first.set(task="alt")
+    first.remove(shots(first)[0].id)
+    first.run()
+    upload(first, "new.jpg", (SAMPLES / "gravel.jpg").read_bytes(), shot_id="u2")
+    kept = first.sources()
+    assert [one.kind for one in kept] == ["item", "item", "upload"]
+    second = make()
+    second.options = second.options.changed({"task": "alt"})
+    second.restore(kept)
+    assert [shot.name for shot in shots(second)] == ["coffee.jpg", "holiday.jpg", "new.jpg"]
+    assert {c.text for c in second.cells.values()} == {c.text for c in first.cells.values()}
+    assert second.estimate.calls == 2
+    second.restore(kept)
+    assert len(shots(second)) == 3
+
+
+def test_what_is_gone_after_a_reload_is_named(make, folder):
+    first = make()
+    first.add_folder(str(folder))
+    kept = first.sources()
+    (folder / "cat.jpg").unlink()
+    second = make()
+    second.restore(kept)
+    assert [shot.name for shot in shots(second)] == ["coffee.jpg"]
+    assert "cat.jpg" in second.troubles[-1]
+
+
+def test_a_tier_is_offered_where_all_models_have_it_and_priced(state):
+    assert state.estimate.tiers == ("standard", "flex")
+    standard = state.estimate.high
+    assert state.estimate.each[1] == pytest.approx(standard / 2, abs=Decimal("1e-9"))
+    state.set(tier="flex")
+    assert state.estimate.high == standard / 2
+    state.run()
+    assert {cell.request.tier for cell in state.cells.values()} == {"flex"}
+    state.set(tier="batch")
+    assert state.options.tier == "standard"
+
+
+def test_a_text_of_its_own_ends_that_a_photo_is_decoration(state, gallery):
+    state.set(task="alt")
+    state.run()
+    first, second = (the_cell(state, "cat.jpg", model) for model in TWO)
+    state.edit(first.shot_id, first.model, "decorative")
+    state.accept(first.shot_id, first.model)
+    assert gallery.item(first.item_id).tags == ("decorative",)
+    state.accept(second.shot_id, second.model)
+    assert gallery.item(first.item_id).tags == ()
+    assert the_cell(state, "cat.jpg", TWO[0]).accepted == ""
+    state.undo(second.shot_id, second.model)
+    assert gallery.item(first.item_id).tags == ("decorative",)
+
+
 def test_a_description_becomes_the_photos_caption(state, gallery):
     state.run()
     cell = the_cell(state, "coffee.jpg", TWO[1])

@@ -45,7 +45,6 @@ class CaptionsPage extends Page {
     this.onTokens = true;
     this.seen = 0; // which of the models is drawn
     this.looked = null;
-    this.setLater = debounce(60, () => this.sendChanges());
     this.changes = {};
     this.pressed = null; // what the pointer is down on
     this.held = new Map(); // answers that came meanwhile
@@ -82,6 +81,7 @@ class CaptionsPage extends Page {
       view: () => this.showView(message),
       cell: () => this.showCell(message),
       progress: () => this.showProgress(message),
+      set: () => this.answered(message.sequence),
       keep: () => this.remember("photos", message.photos),
       picks: () => this.picker.show(message, buffers),
       error: () => this.showError(message),
@@ -228,17 +228,24 @@ class CaptionsPage extends Page {
     Object.assign(this.options, changes);
     Object.assign(this.changes, changes);
     if ("task" in changes) this.showFields();
-    if (now) this.sendChanges();
-    else this.setLater();
+    if (now || !this.unanswered) this.sendChanges();
   }
 
+  /** At once, or when the answer to the one before has come: typing is never queued up. */
   sendChanges() {
-    this.setLater.cancel();
     const { changes } = this;
     this.changes = {};
     this.sequence += 1;
+    this.unanswered = true;
     this.act({ do: "set", changes, sequence: this.sequence });
     this.remember("question", this.options);
+  }
+
+  answered(sequence) {
+    if (sequence < this.sequence) return;
+    this.unanswered = false;
+    this.root.dataset.sequence = String(sequence);
+    if (Object.keys(this.changes).length) this.sendChanges();
   }
 
   /** What only one task needs; built when the task changes, so that typing is not disturbed. */

@@ -3,8 +3,9 @@
     python tests/benchmarks/bench_keystroke.py             state, and Voilà in Chromium
     python tests/benchmarks/bench_keystroke.py --lab       JupyterLab too
 
-Typed at 10 characters a second into a prompt that already has 4,000; the clock runs in the
-browser, from the `input` event to the frame that shows the answer with its number.
+Typed at 10 characters a second into a prompt that already has 4,000, on the playground page and
+in the captions page's own prompt (two photos, two models); the clock runs in the browser, from the
+`input` event to the frame that shows the answer with its number.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from playground import serve
 from playground.provider.connect import connect
+from playground.state.captions_page import SAMPLES, CaptionsState
 from playground.state.playground_page import PlaygroundState
 from playground.store import Gallery
 
@@ -30,11 +32,11 @@ PROMPT = ("A glass desert with mirrored dunes, one rider, low sun, fine detail, 
 TYPED = "seven white gulls over a harbour at dawn, a brass clock above the quay "
 KEYS = 60
 PAUSE_MS = 100
-WATCH = """() => {
+WATCH = """(box) => {
     const root = document.querySelector('.hp');
     const begun = new Map();
     const times = (window.keyTimes = []);
-    root.querySelector('.hp-promptbox').addEventListener('input', () => {
+    root.querySelector(box).addEventListener('input', () => {
         begun.set(window.keySent = (window.keySent ?? Number(root.dataset.sequence)) + 1,
             performance.now());
     }, true);
@@ -67,6 +69,55 @@ def state_ms() -> list[float]:
         return times
 
 
+def captions_state_ms() -> list[float]:
+    """The same for the captions page: its own prompt about two photos, to two models."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Gallery(Path(folder) / "gallery") as gallery,
+        connect("offline") as client,
+    ):
+        state = CaptionsState(
+            lambda: gallery, lambda: client, provider="offline", submit=lambda work: work()
+        )
+        state.open()
+        state.add_samples()
+        state.set(task="own", own=PROMPT)
+        times = []
+        for end in range(1, KEYS + 1):
+            began = time.perf_counter()
+            state.set(own=PROMPT + TYPED[:end])
+            times.append((time.perf_counter() - began) * 1000)
+        assert state.estimate is not None
+        assert state.estimate.shots == len(SAMPLES)
+        return times
+
+
+def captions_page_ms(url: str) -> list[float]:
+    """Milliseconds from a key in the captions page's own prompt to the price on the screen."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(url)
+        page.get_by_role("button", name="Try it with two sample photos").click(timeout=90_000)
+        page.locator(".cp-pay .cp-go:enabled").wait_for()
+        page.get_by_text("My own prompt").click()
+        box = page.get_by_label("Your prompt")
+        box.fill(PROMPT)
+        page.wait_for_timeout(2000)
+        page.evaluate(WATCH, ".cp-fields textarea")
+        box.press("End")
+        page.keyboard.type(TYPED[:KEYS], delay=PAUSE_MS)
+        page.wait_for_function(f"window.keyTimes.length >= {KEYS - 5}")
+        times: list[float] = page.evaluate("window.keyTimes")
+        browser.close()
+    return times
+
+
 def page_ms(url: str, *, lab: bool = False) -> list[float]:
     """Milliseconds from a key to its quote on the screen, in the system's Chromium."""
     from playwright.sync_api import sync_playwright
@@ -90,7 +141,7 @@ def page_ms(url: str, *, lab: bool = False) -> list[float]:
         box.fill(PROMPT)
         page.wait_for_function("document.querySelector('.hp').dataset.sequence === '1'")
         page.wait_for_timeout(2000)
-        page.evaluate(WATCH)
+        page.evaluate(WATCH, ".hp-promptbox")
         box.press("End")
         page.keyboard.type(TYPED[:KEYS], delay=PAUSE_MS)
         page.wait_for_function(f"window.keyTimes.length >= {KEYS}")
@@ -114,19 +165,24 @@ def main() -> int:
     """Print the figures; 1 when one is above its limit."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PLAYGROUND_", "JUPYTER"))}
     environ = {**kept, "PLAYGROUND_PROVIDER": "offline"}
-    good = report("state", state_ms(), STATE_LIMIT_MS)
+    good = report("playground state", state_ms(), STATE_LIMIT_MS)
+    good &= report("captions state", captions_state_ms(), STATE_LIMIT_MS)
     with tempfile.TemporaryDirectory() as folder:
         gallery = Path(folder) / "gallery"
         with serve.voila(gallery, pages="all", environ=environ) as (url, _):
             address = url.replace("gallery.ipynb", "1_playground.ipynb")
-            good &= report("Voilà", page_ms(address), PAGE_LIMIT_MS)
+            good &= report("playground in Voilà", page_ms(address), PAGE_LIMIT_MS)
+            address = url.replace("gallery.ipynb", "2_captions.ipynb")
+            good &= report("captions in Voilà", captions_page_ms(address), PAGE_LIMIT_MS)
         if "--lab" in sys.argv:
             notebooks = Path(folder) / "notebooks"
             shutil.copytree(serve.notebooks_folder(), notebooks)
             inside = {**environ, "PLAYGROUND_GALLERY": str(gallery)}
             with serve.jupyterlab(None, notebooks=notebooks, environ=inside) as (url, _):
                 address = url.replace("/lab?", "/lab/tree/1_playground.ipynb?")
-                good &= report("JupyterLab", page_ms(address, lab=True), PAGE_LIMIT_MS)
+                good &= report(
+                    "playground in JupyterLab", page_ms(address, lab=True), PAGE_LIMIT_MS
+                )
                 saved = (notebooks / "1_playground.ipynb").stat().st_size
                 sys.stdout.write(f"saved notebook: {saved:,} bytes\n")
     return 0 if good else 1
