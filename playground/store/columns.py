@@ -334,16 +334,39 @@ def _patched(connection: sa.Connection, known: Columns, marks: Marks, seqs: Arra
 def _relinked(
     connection: sa.Connection, column: Any, before: Links, old: Array, seq: Array, touched: Array
 ) -> Links:
+    """The links with those of the touched items read again; untouched arrays are kept."""
     codes = _Codes(before.names)
-    kept = ~np.isin(old[before.at], touched)
-    seqs, code = [old[before.at[kept]]], [before.code[kept]]
+    seqs, code = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
     for at in range(0, len(touched), 500):
         some = touched[at : at + 500].tolist()
         query = sa.select(column.table.c.item_seq, column).where(column.table.c.item_seq.in_(some))
         rows = connection.execute(query).all()
         seqs.append(np.fromiter((row[0] for row in rows), np.int64, len(rows)))
         code.append(np.fromiter((codes(row[1]) for row in rows), np.int32, len(rows)))
-    return _sorted_links(codes, np.concatenate(seqs), np.concatenate(code), seq)
+    fresh = _sorted_links(codes, np.concatenate(seqs), np.concatenate(code), seq)
+    if len(seq) < len(old) or not np.array_equal(seq[: len(old)], old):
+        # Items have come in between: every place has moved.
+        kept = ~np.isin(old[before.at], touched)
+        every = np.concatenate([old[before.at[kept]], seq[fresh.at]])
+        return _sorted_links(codes, every, np.concatenate([before.code[kept], fresh.code]), seq)
+    places: Array = np.searchsorted(seq, touched)
+    places = places[places < len(seq)]
+    starts: Array = np.searchsorted(before.at, places, "left")
+    ends: Array = np.searchsorted(before.at, places, "right")
+    where = np.concatenate(
+        [np.arange(start, end) for start, end in zip(starts, ends, strict=True)]
+        or [np.zeros(0, np.int64)]
+    ).astype(np.int64)
+    same = len(where) == len(fresh.at) and (
+        set(zip(before.at[where].tolist(), before.code[where].tolist(), strict=True))
+        == set(zip(fresh.at.tolist(), fresh.code.tolist(), strict=True))
+    )
+    if same:
+        return before
+    left: Any = np.delete(before.at, where)
+    into: Any = np.searchsorted(left, fresh.at)
+    code_of = np.insert(np.delete(before.code, where), into, fresh.code)
+    return Links(codes.names(), code_of, np.insert(left, into, fresh.at))
 
 
 def _links(database: Database, column: Any, seq: Array) -> tuple[Links, Links]:

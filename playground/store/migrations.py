@@ -115,6 +115,7 @@ STEPS: tuple[Step, ...] = (
                 "height_px = (SELECT f.height_px FROM files f WHERE f.sha256 = items.sha256)",
             ),
             ("any", "ALTER TABLE item_models ADD COLUMN provider TEXT NOT NULL DEFAULT ''"),
+            ("any", "CREATE INDEX models_by_item ON item_models (item_seq)"),
             (
                 "any",
                 "UPDATE item_models SET provider = coalesce("

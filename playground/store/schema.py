@@ -321,6 +321,7 @@ item_models = Table(
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
+Index("models_by_item", item_models.c.item_seq)
 
 parents = Table(
     "parents",
