@@ -484,6 +484,23 @@ def vision_input(
     return Count(count.range, notes, (rule.source,))
 
 
+def looked_at(model: Model, size: Size, detail: str = "auto") -> Size | None:
+    """The pixels of a photo that a model looks at, as far as its rule says; None where it doesn't.
+
+    A provider scales a larger photo down to this size before it counts tokens.
+    """
+    rule = model.vision
+    if rule is None or rule.kind != "patches":
+        return None
+    edge, budget = rule.levels.get(rule.auto if detail == "auto" else detail, (0, 0))
+    if rule.other_budget:
+        budget = max(budget, rule.other_budget)
+    if not edge and not budget:
+        return None
+    width, height = patch_size(size.width_px, size.height_px, max_edge_px=edge, budget=budget)
+    return Size(max(1, int(width)), max(1, int(height)))
+
+
 def _patch_tokens(rule: VisionRule, size: Size, detail: str, endpoint: str) -> Count:
     edge, budget = rule.levels[rule.auto if detail == "auto" else detail]
     count = patches(size.width_px, size.height_px, max_edge_px=edge, budget=budget)

@@ -22,6 +22,7 @@ from playground.provider.offline.app import OfflineApp
 from playground.provider.offline.server import OfflineServer
 from playground.runner import Archive, caption_folder
 from playground.runner.plan import key_maker
+from playground.size import Size
 from playground.store import Gallery
 from playground.values import CaptionRequest, Photo
 
@@ -29,6 +30,7 @@ ASK = """
 import sys
 from playground.provider.connect import connect
 from playground.runner import caption_folder
+from playground.size import Size
 from playground.store import Gallery
 url, place, photos, cap = sys.argv[1:]
 with connect(base_url=url, environ={}) as client, Gallery(place) as gallery:
@@ -316,3 +318,24 @@ def test_killed_again_and_again_it_ends_with_every_photo_once(tmp_path: Path) ->
             # Bought twice at most what was on its way when it was killed.
             assert server.app.truth.requests <= 150 + 3 * 8
             assert server.app.truth.requests - 150 <= len(gallery.ledger.unknowns())
+
+
+def test_a_turned_photo_is_sent_with_no_more_pixels_than_are_looked_at(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    turned = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.effect_noise((4_032, 3_024), 40).convert("RGB").save(turned, exif=exif, quality=60)
+    with served() as server, to(server) as client:
+        archive = Archive(gallery, client)
+        archive.add(turned)
+        assert archive.plan.spare(0, Size(3_024, 4_032)) == 2
+        assert archive.plan.spare(0, Size(1_024, 768)) == 1
+        low = archive.quote.tokens["image_input"].low
+        summary = archive.run()
+        assert summary.captioned == 1
+        (call,) = server.app.truth.calls
+        # The provider counts what it gets, and comes to what was quoted for the whole photo.
+        assert low <= call.usage.image_input + call.usage.text_input <= low + 60
+        assert summary.quoted.low <= summary.settled_dollars <= summary.quoted.high

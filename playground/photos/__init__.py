@@ -7,7 +7,7 @@ Headers are read here in plain Python; every decoder runs in a child with a memo
 (`worker`), because a hostile picture must not end a notebook's kernel.
 """
 
-from playground.photos.decode import SENT, Box, copies, prepare, prepare_file, thumbnail, unchanged
+from playground.photos.decode import SENT, Box, copies, prepare, ready, thumbnail, unchanged
 from playground.photos.files import (
     MAX_FILE_BYTES,
     MAX_PIXELS,
@@ -31,8 +31,8 @@ __all__ = [
     "measure",
     "measure_many",
     "prepare",
-    "prepare_file",
     "read",
+    "ready",
     "resolve",
     "scan",
     "sniff",

@@ -11,6 +11,7 @@ follows the file's name) or the result.
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import hashlib
 import io
@@ -26,6 +27,7 @@ from typing import Any, BinaryIO, cast
 from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from playground.photos import header
+from playground.photos.asis import as_it_is
 from playground.photos.strip import strip
 
 DECODERS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
@@ -215,7 +217,7 @@ def measure(data: bytes, *, max_pixels: int) -> tuple[dict[str, Any], bytes]:
 
 
 def prepare(
-    data: bytes, *, max_pixels: int, resize: int | None, formats: list[str]
+    data: bytes, *, max_pixels: int, resize: int | None, formats: list[str], reduce: int = 1
 ) -> tuple[dict[str, Any], bytes]:
     """A whole picture to what is sent: upright, scaled, one of `formats`, without metadata."""
     image = _open(data, max_pixels)
@@ -229,6 +231,8 @@ def prepare(
             image.load()  # proves that the picture is whole
             return _described(source.lower(), size), plain
     scaled = max(image.size) > (resize or max(image.size))
+    if resize is None and reduce > 1 and source == "JPEG":
+        image.draft(None, (image.width // reduce, image.height // reduce))
     image = _decode(image, turn, resize, _QUICK)
     alpha = _has_alpha(image)
     if image.mode == "RGBA" and not alpha:
@@ -245,6 +249,30 @@ def prepare(
         return _described("jpeg", image.size), _encode(flat, "JPEG", quality=quality)
     format_ = formats[0]
     return _described(format_, image.size), _encode(image, format_.upper())
+
+
+def ready(
+    data: bytes,
+    *,
+    max_pixels: int,
+    resize: int | None,
+    reduce: int,
+    formats: list[str],
+    shown: list[int],
+    as_base64: bool,
+) -> tuple[dict[str, Any], bytes]:
+    """What is sent of a photo: as it is where it can be, else prepared; perhaps in base64."""
+    plain = None
+    width, height = shown
+    if "jpeg" in formats and (resize is None or max(shown) <= resize):
+        plain = as_it_is(data, (width, height))
+    if plain is not None:
+        result, made = _described("jpeg", (width, height)), plain
+    else:
+        result, made = prepare(
+            data, max_pixels=max_pixels, resize=resize, formats=formats, reduce=reduce
+        )
+    return result, binascii.b2a_base64(made, newline=False) if as_base64 else made
 
 
 def _foreign_colours(image: Image.Image) -> bool:
@@ -317,6 +345,7 @@ OPERATIONS: dict[str, Callable[..., tuple[dict[str, Any], bytes]]] = {
     "copies": copies,
     "measure": measure,
     "prepare": prepare,
+    "ready": ready,
     "thumbnail": thumbnail,
     "look": look,
 }

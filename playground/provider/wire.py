@@ -10,7 +10,6 @@ client's own origin, without a proxy; everything else goes through the SDK.
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import ssl
 import sys
@@ -76,7 +75,7 @@ class Form:
         self._made: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
 
     def body(self, request: CaptionRequest, upload: Upload) -> Body:
-        """The body of a call about `upload`.
+        """The body of a call about `upload`, whose data are in base64 already.
 
         Raises:
             InvalidRequest: as `asking.caption_fields`.
@@ -101,7 +100,7 @@ class Form:
                 msg = f"the prompt must not contain {_MARK!r}; nothing was sent"
                 raise InvalidRequest(msg)
             made = self._made[parts] = ((before + link).encode(), after.encode())
-        return Body(made[0], base64.b64encode(upload.data), made[1])
+        return Body(made[0], upload.data, made[1])
 
 
 def _marked(value: Any, link: str) -> Any:

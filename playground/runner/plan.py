@@ -6,6 +6,7 @@ Files that were measured before and have not changed since are not read again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import random
@@ -16,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from playground import photos
+from playground import catalog, photos, tokens
 from playground.catalog import Rates
 from playground.errors import InvalidRequest
 from playground.pricing import sent_size, total_quote
@@ -100,6 +101,7 @@ class Plan:
         self.duplicates: list[Copy] = []
         self._quotes: dict[tuple[int, Size], Quote | str] = {}
         self._sent: dict[tuple[int, Size], Quote] = {}
+        self._spare: dict[tuple[int, Size], int] = {}
         self._counts: dict[Quote, int] = {}
         self._seen: dict[bytes, str] = {}
 
@@ -280,6 +282,31 @@ class Plan:
     def least(self) -> Decimal | None:
         """Dollars that must be free for the cheapest question; None when there is none."""
         return min((quote.hold for quote in self._counts if quote.hold is not None), default=None)
+
+    def spare(self, template: int, size: Size) -> int:
+        """By how much a photo's sides may be divided (1, 2, 4, 8) and nothing is lost but pixels
+        that the model would not look at: the rest is enough for it, and costs the same.
+        """
+        found = self._spare.get((template, size))
+        if found is None:
+            found = self._spare[template, size] = self._divisor(template, size)
+        return found
+
+    def _divisor(self, template: int, size: Size) -> int:
+        request = self.templates[template]
+        with contextlib.suppress(InvalidRequest):
+            model = catalog.default().model(request.model)
+            enough = tokens.looked_at(model, size, request.detail)
+            whole = self.sent_quote(template, size)
+            for divisor in (8, 4, 2):
+                part = Size(-(-size.width_px // divisor), -(-size.height_px // divisor))
+                if enough is None or part.width_px < enough.width_px:
+                    continue
+                if part.height_px >= enough.height_px:
+                    quote = self.sent_quote(template, part)
+                    if (quote.tokens, quote.hold) == (whole.tokens, whole.hold):
+                        return divisor
+        return 1
 
     def total(self) -> Quote | None:
         """The sum of all quotes, or None when there is nothing to ask."""

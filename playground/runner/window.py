@@ -353,17 +353,17 @@ class Window:
         job = self._plan.job(row)
         request = job.request
         photo = request.measured
-        resize = request.resize
-        if resize is not None and photo.size.long_px > resize:
-            # Megabytes of pixels go no further than the child that makes few of them.
-            upload = photos.prepare_file(photo, resize=resize)
-            self._gallery.adopt(photo)
-        else:
-            name, data = photos.read(photo)
+        resize, wired = request.resize, self._wire is not None
+        upload = None
+        if resize is None or photo.size.long_px <= resize:
+            _, data = photos.read(photo)
             self._gallery.adopt(photo, data)
-            upload = photos.unchanged(photo, data, resize=resize) or photos.prepare(
-                data, resize=resize, name=name
-            )
+            upload = photos.unchanged(photo, data, resize=resize, as_base64=wired)
+        if upload is None:
+            # Megabytes of pixels go no further than the child that makes few of them.
+            reduce = self._plan.spare(row.template, photo.size)
+            upload = photos.ready(photo, resize=resize, reduce=reduce, as_base64=wired)
+            self._gallery.adopt(photo)
         quote = self._plan.sent_quote(row.template, upload.size)
         if self._wire is None:
             return _Ready(job, row, quote, upload, None, len(upload.data))
