@@ -436,6 +436,14 @@ def test_the_copied_curl_holds_no_key_and_expands_nothing(state, monkeypatch):
     assert "it's $HOME `id` $(id)" in shown
 
 
+def test_only_tiers_of_live_calls_can_be_chosen_and_a_batch_has_its_price(state):
+    assert state.choices.tiers == ("standard",)
+    state.change(prompt="a cat", tier="batch")
+    assert state.form.tier == "standard"
+    assert state.panel.request.tier == "standard"
+    assert state.panel.batch == (state.panel.quote.low / 2, state.panel.quote.high / 2)
+
+
 def test_copied_code_names_pictures_as_people_know_them(state, gallery):
     put(state, CAT.read_bytes(), name="my cat.jpg")
     state.change(prompt="make it night")

@@ -52,12 +52,13 @@ class Form:
     moderation: str = "auto"
     partial_images: int = 0
     input_fidelity: str | None = None
+    tier: str = "standard"
     budget: str = "half-penny"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Choices:
-    """What the chosen model offers; nothing else can be chosen."""
+    """What the chosen model offers; nothing else can be chosen. `tiers` are those of live calls."""
 
     models: tuple[tuple[str, str], ...]
     sizes: tuple[str, ...]
@@ -69,6 +70,7 @@ class Choices:
     backgrounds: tuple[str, ...]
     edits: bool
     fidelities: tuple[str, ...]
+    tiers: tuple[str, ...] = ("standard",)
     note: str = ""
 
 
@@ -145,6 +147,7 @@ def choices(model: str) -> Choices:
         backgrounds=known.backgrounds,
         edits=known.edit_rule != "none",
         fidelities=("low", "high") if known.edit_rule == "tiles" else (),
+        tiers=tuple(tier for tier in known.tiers if tier != "batch") or ("standard",),
         note=known.retirement,
     )
 
@@ -165,6 +168,8 @@ def fitted(form: Form) -> Form:
         changes["output_format"] = "png"
     changes["n"] = max(1, min(form.n, offered.max_n))
     changes["partial_images"] = max(0, min(form.partial_images, offered.max_partial_images))
+    if form.tier not in offered.tiers:
+        changes["tier"] = offered.tiers[0]
     if form.input_fidelity not in offered.fidelities:
         changes["input_fidelity"] = None
     if changes.get("output_format", form.output_format) == "png":
@@ -313,6 +318,7 @@ def _request(
         "output_compression": form.output_compression,
         "background": None if form.background == "auto" else form.background,
         "moderation": None if form.moderation == "auto" else form.moderation,
+        "tier": form.tier,
     }
     if images:
         fidelity = cast("Any", form.input_fidelity)

@@ -148,6 +148,7 @@ class PlaygroundPage extends Page {
     this.format = choice("output_format", "File format");
     this.background = choice("background", "Background");
     this.moderation = choice("moderation", "Moderation");
+    this.tier = choice("tier", "Tier");
     this.fidelity = choice("input_fidelity", "Fidelity to the input pictures");
     this.moderation.append(el("option", { value: "auto" }, "auto"), el("option", { value: "low" }, "low"));
     this.compression = el("input", { class: "hp-input hp-tiny-field", type: "number", min: "0", max: "100", placeholder: "100", "aria-label": "Compression, 0 to 100" });
@@ -188,7 +189,7 @@ class PlaygroundPage extends Page {
       row("Pictures", this.n),
       this.edit,
       el("details", { class: "hp-details" }, el("summary", {}, "More settings"),
-        row("Format", this.format), this.compressionRow, row("Background", this.background), row("Previews", this.partial), row("Moderation", this.moderation), this.fidelityRow),
+        row("Format", this.format), this.compressionRow, row("Background", this.background), row("Previews", this.partial), row("Moderation", this.moderation), row("Tier", this.tier, el("span", { class: "hp-small" }, "of a live call; what a batch costs stands beside the quote")), this.fidelityRow),
       this.sticky);
 
     this.price = el("div", { class: "hp-price" });
@@ -260,6 +261,7 @@ class PlaygroundPage extends Page {
     options(this.background, choices.backgrounds);
     options(this.partial, Array.from({ length: choices.max_partial + 1 }, (_, k) => [String(k), k ? `${k} drafts` : "none"]));
     options(this.fidelity, choices.fidelities);
+    options(this.tier, choices.tiers);
     options(this.template, [["", "Templates"], ...choices.templates.map(({ name }) => [name, name])]);
     this.fidelityRow.hidden = choices.fidelities.length === 0;
     this.n.max = choices.max_n;
@@ -316,6 +318,7 @@ class PlaygroundPage extends Page {
     this.format.value = form.output_format;
     this.background.value = form.background;
     this.moderation.value = form.moderation;
+    this.tier.value = form.tier;
     this.partial.value = String(form.partial_images);
     this.compressionRow.hidden = form.output_format === "png";
     [...this.format.options].forEach((option) => { option.disabled = option.value === "jpeg" && form.background === "transparent"; });

@@ -37,6 +37,7 @@ _FORM = (
     "moderation",
     "partial_images",
     "input_fidelity",
+    "tier",
     "budget",
 )
 
@@ -163,6 +164,7 @@ class PlaygroundView(PageView):
                 "backgrounds": list(choices.backgrounds),
                 "edits": choices.edits,
                 "fidelities": list(choices.fidelities),
+                "tiers": list(choices.tiers),
                 "note": choices.note,
                 "budgets": list(BUDGETS),
                 "templates": [{"name": n, "prompt": p} for n, p in TEMPLATES.items()],
