@@ -76,6 +76,7 @@ def test_without_waiting_the_same_command_comes_back(run: Callable[..., Any]) ->
     status, listed, _ = run("batches", "--json")
     (batch,) = listed["batches"]
     assert (batch["lines"], batch["waiting"], batch["status"]) == (4, 4, "validating")
+    assert "4 of these wait in a batch" in run("caption", "photos", "--dry-run")[1]
     status, out, _ = run("caption", "photos", "--via", "batch")
     assert status == 0
     assert "4 captioned" in out

@@ -135,12 +135,17 @@ def caption(
             if block is not None:
                 block.clear()
         document = summary.to_dict() | _plan_json(archive)
+        from playground.batch.folder import waiting_in_batches
+
+        waiting = waiting_in_batches(gallery, archive) if dry_run else 0
         if pilot is not None:
             document["forecast"] = forecast and forecast.to_dict()
         if as_json:
             options.print_json(document)
         elif dry_run:
             _show_plan(archive, summary)
+            if waiting:
+                click.echo(f"{waiting:,} of these wait in a batch; --via batch brings them in")
         else:
             _show_summary(summary)
             _show_forecast(archive, pilot, forecast)
