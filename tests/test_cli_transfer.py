@@ -158,3 +158,13 @@ def test_sidecars_come_beside_the_photos_of_a_folder(ask, photo):
     done = ask("gallery", "export", "--format", "xmp", "--beside", "photos")
     assert done["items"] == 1
     assert Path("photos/beach.jpg.xmp").exists()
+
+
+def test_spend_shows_what_was_quoted_beside_what_was_billed(ask, run):
+    ask("generate", "a desert")
+    for by in ("day", "model", "tier", "run"):
+        out, _ = run("gallery", "spend", "--by", by)
+        head, row, total = out.splitlines()
+        assert head.split() == [by, "calls", "quoted", "billed", "held"]
+        assert row.endswith("$0.00391  $0.00391        samples")
+        assert total.startswith("settled $0.003_910_000")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import io
 import struct
@@ -44,7 +45,9 @@ def exif() -> Image.Exif:
     return made
 
 
+@functools.cache
 def profile() -> bytes:
+    """One profile for the whole file: it holds the second in which it was made."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 

@@ -83,6 +83,19 @@ def test_a_folder_that_is_not_there_is_one_sentence(folder_gallery, tmp_path):
         Import(folder_gallery).path(tmp_path / "x.tar")
 
 
+def test_both_databases_take_pictures_with_their_words(gallery, take, tmp_path):
+    words = (Words("Dunes", model="m", tags=("sand",)), Words("mine"))
+    item = take(gallery, kind="image", prompt="glass", model="sdxl", rating=9, captions=words)
+    again = take(gallery, gallery.original(item.id), captions=(*words, Words("new", model="m")))
+    assert again.id == item.id
+    assert [one.text for one in again.captions] == ["Dunes", "mine", "new"]
+    assert (item.rating, item.billed) == (5, None)
+    assert [one.id for one in gallery.search("sand")] == [item.id]
+    zips.to_zip(gallery, tmp_path / "a.zip")
+    assert Import(gallery).path(tmp_path / "a.zip").known == 1
+    assert gallery.ledger.totals().committed == 0
+
+
 def test_words_of_other_tools_can_be_searched_and_cost_nothing_that_is_known(
     folder_gallery, photo_file, tmp_path
 ):

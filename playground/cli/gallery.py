@@ -287,6 +287,8 @@ def spend(by: Any, gallery_place: str, as_json: bool) -> None:
     """What was quoted, billed and is still held, and the outcomes that are unknown."""
     with open_gallery(gallery_place) as opened:
         rows = opened.spend(by)
+        if by == "day":
+            rows.sort(key=lambda row: str(row["day"]), reverse=True)
         totals = opened.ledger.totals()
         unknowns = opened.ledger.unknowns()
     if as_json:
@@ -312,29 +314,41 @@ def spend(by: Any, gallery_place: str, as_json: bool) -> None:
         )
         return
     if rows:
-        names = list(rows[0])
         options.print_table(
-            names, [[_cell(row[name]) for name in names] for row in rows], "l" + "r" * 9
+            (by, "calls", "quoted", "billed", "held", ""),
+            [
+                (
+                    row[by] or "single calls",
+                    f"{row['calls']:,}",
+                    render.range_text(row["quoted_low"], row["quoted_high"]),
+                    money.short(row["settled"]),
+                    money.short(row["held"]) if row["held"] else "",
+                    "samples" if row["sample"] else "",
+                )
+                for row in rows
+            ],
+            "lrrrrl",
         )
     cap = "no cap" if totals.cap is None else f"cap {money.short(totals.cap)}"
     click.echo(
         f"settled {money.grouped(totals.settled)} (of which samples {money.short(totals.sample)}), "
         f"held {money.short(totals.held)}, {cap}"
     )
-    for each in unknowns:
+    for each in unknowns[:_SHOWN_UNKNOWN]:
         click.echo(
             f"unknown: {each.id} {each.model} may have cost up to {money.short(each.hold)} "
             f"({render.printable(each.reason)}); settle it: playground gallery resolve {each.id} "
             "--dollars AMOUNT --why TEXT"
         )
+    if len(unknowns) > _SHOWN_UNKNOWN:
+        click.echo(f"and {len(unknowns) - _SHOWN_UNKNOWN:,} more unknown; --json lists all")
+
+
+_SHOWN_UNKNOWN = 20
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {k: money.plain(v) if isinstance(v, Decimal) else v for k, v in row.items()}
-
-
-def _cell(value: object) -> object:
-    return money.short(value) if isinstance(value, Decimal) else value
 
 
 @gallery.command(

@@ -24,7 +24,8 @@ from playground.values import GalleryItem
 
 METADATA = "gallery.json"
 MOST_FILES = 50_000
-"""So many files are read back at most: an archive of a stranger could hold a million names."""
+MOST_BYTES = 2 << 30
+"""So much is read back at most: an archive of a stranger could hold a million names."""
 _README = """\
 Pictures from a Halfpenny gallery.
 
@@ -50,7 +51,7 @@ def to_zip(
     Raises:
         GalleryProblem: when `path` exists (without `force`) or cannot be written.
     """
-    notes = Notes()
+    notes, size = Notes(), 0
     with (
         destination.file(Path(path), force=force) as out,
         zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive,
@@ -63,11 +64,13 @@ def to_zip(
         _add(archive, "items.csv", table)
         what = "the untouched originals" if originals else "copies without the files' own metadata"
         archive.writestr(_entry("README.txt"), _README.format(pictures=what))
+        size = sum(entry.file_size for entry in archive.infolist())
+        files = len(archive.infolist())
     sentences = notes.sentences()
-    if count > MOST_FILES:
+    if files > MOST_FILES or size > MOST_BYTES:
         sentences += (
-            f"the zip holds more than the {MOST_FILES:,} files that an import reads; "
-            "`playground gallery backup` moves whole galleries",
+            f"the zip holds more than the {MOST_FILES:,} files or {MOST_BYTES >> 30} GiB that an "
+            "import reads; `playground gallery backup` moves whole galleries",
         )
     return Exported(str(path), "zip", count, sentences)
 
