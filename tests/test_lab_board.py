@@ -9,14 +9,15 @@ from decimal import Decimal
 import pytest
 
 from playground import pricing
+from playground.demo import PHOTOS
 from playground.errors import InvalidRequest
 from playground.lab.board import CLUBS, HALF_PENNY, as_json, as_post, board, board_data, own_club
-from playground.lab.history import bills, reprice
+from playground.lab.history import bills, ledger_bills, reprice
 from playground.lab.priced import photo_request
 from playground.provider.connect import connect
 from playground.runner import Labels, perform
 from playground.size import Size
-from playground.values import GalleryItem, ImageRequest, Usage
+from playground.values import CaptionRequest, GalleryItem, ImageRequest, Usage
 
 MADE = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 HOSTILE = "<img src=x onerror=1> | [x](javascript:1) `code` **bold** ![i](u)\nnew line"
@@ -158,6 +159,23 @@ def test_a_gallery_is_repriced_without_being_touched(folder_gallery):
     )
     assert (newer.low, newer.high) == (quoted.low, quoted.high)
     assert [item.to_dict() for item in folder_gallery.each()] == before
+
+
+def test_a_ledger_is_repriced_call_by_call_and_answers_keep_their_length(folder_gallery):
+    with connect("offline") as client:
+        perform(folder_gallery, client, ImageRequest("a paper boat on a glass sea"))
+        perform(folder_gallery, client, CaptionRequest(photo=PHOTOS / "cat.jpg"))
+    day = dt.date(2026, 11, 20)
+    booked = ledger_bills(folder_gallery.ledger.booked())
+    same = reprice(booked, day)
+    assert same.counted == 2
+    assert same.booked == same.low == same.high
+    (asked,) = [each for each in booked if isinstance(each.request, CaptionRequest)]
+    moved = reprice([asked], day, "gpt-5.4-mini")
+    assert asked.request.expect_output_tokens == asked.usage.text_output
+    other = pricing.quote(asked.request.with_(model="gpt-5.4-mini"), on=day)
+    assert (moved.low, moved.high) == (other.low, other.high)
+    assert moved.low > asked.dollars
 
 
 def test_calls_that_cannot_be_repriced_are_counted_and_in_no_sum():

@@ -14,6 +14,7 @@ from playground.errors import InvalidRequest, PlaygroundError, UnknownPrice
 from playground.lab.advise import dollar_ticks
 from playground.lab.figures import Figure, Line, Point, Tick, slot
 from playground.lab.priced import Priced, known_since, photo_request, priced
+from playground.store import Attempt
 from playground.values import CaptionRequest, GalleryItem, ImageRequest, Photo, Request, Usage
 
 PHOTO_MODELS = (
@@ -273,6 +274,22 @@ def bills(items: Iterable[GalleryItem]) -> list[Booked]:
                 expect_output_tokens=answer,
             )
             found.append(Booked(caption.model, caption.usage, "standard", caption.billed, question))
+    return found
+
+
+def ledger_bills(attempts: Iterable[Attempt]) -> list[Booked]:
+    """The bills of a ledger's attempts (`gallery.ledger.booked()`): each call with its own tier."""
+    found = []
+    for attempt in attempts:
+        if attempt.cost is None:
+            continue
+        asked = attempt.request
+        # Asked anew, an answer is taken to be as long as it was.
+        if isinstance(asked, CaptionRequest) and attempt.usage.text_output:
+            answer = attempt.usage.text_output
+            most = max(asked.max_output_tokens, answer)
+            asked = asked.with_(max_output_tokens=most, expect_output_tokens=answer)
+        found.append(Booked(asked.model, attempt.usage, asked.tier, attempt.cost, asked))
     return found
 
 

@@ -151,9 +151,10 @@ class LabState(HasTraits):
             self._whatif()
 
     def reprice(self, on: str, model: str) -> None:
-        """The gallery's bills at another day's prices or with another model; nothing is changed."""
+        """The ledger's bills at another day's prices or with another model; nothing is changed."""
         with self._guarded("history"):
-            bills = history.bills(self._items())
+            with self._opener() as gallery:
+                bills = history.ledger_bills(gallery.ledger.booked(MOST_ITEMS))
             self.repriced = history.reprice(
                 bills, parse_day(on), model.strip() or None, known=self._known
             )

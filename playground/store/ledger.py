@@ -414,6 +414,13 @@ class Ledger:
                 found.update(connection.execute(query).scalars())
         return found
 
+    def booked(self, limit: int = 20_000) -> list[Attempt]:
+        """The newest attempts that were billed for an answer, samples included."""
+        billed = sa.and_(_table.c.state.in_(("settled", "overrun")), _table.c.decided == 0)
+        query = sa.select(_table).where(billed).order_by(_table.c.created_at_us.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [attempts.shown(row) for row in connection.execute(query)]
+
     def spend(self, by: str) -> list[dict[str, Any]]:
         """Money by `day`, `model`, `tier` or `run` (`budgets.spend`)."""
         with self._database.read() as connection:
