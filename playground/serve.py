@@ -7,8 +7,9 @@ not.
 
     pages    notebooks                          key
     gallery  the gallery                        neither the server nor a kernel has one
-    all      the gallery and the pages that     the server and the kernels of those pages; the
-             spend (playground, captions, …)    gallery's kernel drops it before it starts
+    all      the gallery, the pricing lab and   the server and the kernels of those pages; the
+             the pages that spend               gallery's and the lab's drop it as they start
+             (playground, captions, …)
 """
 
 from __future__ import annotations

@@ -296,13 +296,18 @@ def test_with_all_pages_the_kernel_of_the_gallery_alone_has_no_key(tmp_path):
 def test_the_pages_are_named_for_the_bar_and_unknown_notebooks_stay_out(tmp_path, monkeypatch):
     source = tmp_path / "notebooks"
     source.mkdir()
-    for name in ("gallery", "1_playground", "draft"):
+    for name in ("gallery", "1_playground", "4_pricing_lab", "draft"):
         page = {"metadata": {"kernelspec": {"name": "python3"}}, "cells": []}
         (source / f"{name}.ipynb").write_text(json.dumps(page), encoding="utf-8")
     monkeypatch.setattr(serve, "notebooks_folder", lambda: source)
     root = tmp_path / "page"
     root.mkdir()
-    assert serve._copy_pages(root, "all") == ["gallery", "1_playground"]
-    kernel = json.loads((root / "gallery.ipynb").read_text(encoding="utf-8"))["metadata"]
-    assert kernel["kernelspec"]["name"] == "halfpenny-keyless"
+    assert serve._copy_pages(root, "all") == ["gallery", "1_playground", "4_pricing_lab"]
+    for name, kernel in (
+        ("gallery", "halfpenny-keyless"),
+        ("1_playground", "python3"),
+        ("4_pricing_lab", "halfpenny-keyless"),
+    ):
+        page = json.loads((root / f"{name}.ipynb").read_text(encoding="utf-8"))
+        assert page["metadata"]["kernelspec"]["name"] == kernel
     assert not (root / "draft.ipynb").exists()
