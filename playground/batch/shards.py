@@ -7,12 +7,11 @@ says nothing to anybody else. One file asks one model (an API rule).
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -169,19 +168,20 @@ class Builder:
         return made
 
     def _one(self, row: Row) -> _Made | PlaygroundError:
-        """Read, keep and prepare one photo (in a thread), as a live run does."""
+        """Prepare and keep one photo (in a thread), as a live run does."""
         try:
             job = self._plan.job(row)
             request = job.request
             photo = request.measured
-            name, data = photos.read(photo)
-            self._gallery.adopt(photo, data)
-            upload = photos.unchanged(photo, data, resize=request.resize)
-            if upload is None:
-                upload = photos.prepare(data, resize=request.resize, name=name)
+            upload = photos.ready(
+                photo,
+                resize=request.resize,
+                reduce=self._plan.spare(row.template, photo.size),
+                as_base64=True,
+            )
+            self._gallery.adopt(photo)
             quote = self._plan.sent_quote(row.template, upload.size)
-            around = self._form.body(request, replace(upload, data=b""))
-            body = Body(around.head, base64.b64encode(upload.data), around.tail)
+            body = self._form.body(request, upload)
             return _Made(row, job, quote, body)
         except PlaygroundError as problem:
             return problem
