@@ -429,3 +429,9 @@ def test_a_search_chooses_what_is_copied(folder_gallery, take, tmp_path):
     take(folder_gallery, title="train")
     copies.to_copies(folder_gallery, tmp_path / "out", chosen=Selection(text="lighthouse"))
     assert [path.stem for path in (tmp_path / "out").iterdir()] == [wanted.id]
+
+
+def test_a_picture_with_a_broken_beginning_is_encoded_anew_or_refused(photo_file):
+    data = photo_file("png")
+    assert containers.embed(b"\x89PNX" + data[4:], "png", containers.Words(b"<x/>")) is None
+    assert containers.embed(data, "png", containers.Words(b"<x/>")) is not None

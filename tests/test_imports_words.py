@@ -257,6 +257,18 @@ def test_a_packet_with_entities_or_without_sense_says_nothing(packet):
     assert xmp.read(packet) == {}
 
 
+def test_long_lines_and_crowded_graphs_are_read_in_passing():
+    line = f"a\n{'1' + ' ' * 900_000}x"
+    found = generators.recognise(embedded.Embedded(texts={"parameters": line}), {})
+    assert found is not None
+    assert found.prompt.startswith("a")
+    links = {f"l{n}": [str(n * 97 % 2_000), 0] for n in range(20)}
+    nodes = {str(n): {"inputs": {"positive": [str(n + 1), 0], **links}} for n in range(2_000)}
+    made = comfyui.read(json.dumps(nodes), "")
+    assert made is not None
+    assert made.prompt == ""
+
+
 def test_deeply_nested_json_is_no_json():
     assert json_of("[" * 200_000) is None
     assert json_of("{" + '"a":{' * 50_000) is None

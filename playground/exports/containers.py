@@ -46,7 +46,8 @@ def embed(data: bytes, format_: str, words: Words) -> bytes | None:
         return None
     try:
         read = header.of_bytes(data)
-        assert read is not None
+        if read is None:
+            return None
         if format_ == "jpeg":
             return _jpeg(data, plain, words, read.orientation)
         if format_ == "png":

@@ -6,12 +6,14 @@ A file holds the graph that was run (`prompt`: nodes by id, inputs that are valu
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from playground.imports.made import Made, file_of, json_of, plain
 
 _MAX_NODES = 2_000
+_MAX_SAMPLERS = 8
 _TEXTS = ("text", "text_g", "text_l", "t5xxl", "clip_l", "prompt", "string", "value", "positive")
 _MODELS = ("ckpt_name", "unet_name", "model_name", "checkpoint", "gguf_name")
 _LINKS = ("positive", "conditioning", "conditioning_1", "guider", "cond", "base_positive")
@@ -31,13 +33,14 @@ def read(graph: str, workflow: str) -> Made | None:
     kinds = {key: str(nodes[key].get("class_type", "")) for key in known if key in nodes}
     prompt = negative = ""
     settings: dict[str, Any] = {}
-    for key, inputs in known.items():
-        if "positive" in inputs or "guider" in inputs:
-            found = _traced(known, key, _LINKS)
-            if len(found) > len(prompt):
-                prompt = found
-                negative = _traced(known, key, ("negative", "base_negative"))
-            settings.update((name, inputs[name]) for name in _SAMPLER if plain(inputs.get(name)))
+    samplers = [key for key, one in known.items() if "positive" in one or "guider" in one]
+    for key in samplers[:_MAX_SAMPLERS]:
+        found = _traced(known, key, _LINKS)
+        if len(found) > len(prompt):
+            prompt = found
+            negative = _traced(known, key, ("negative", "base_negative"))
+        here = known[key]
+        settings.update((name, here[name]) for name in _SAMPLER if plain(here.get(name)))
     if not prompt:
         written = [
             text
@@ -56,10 +59,10 @@ def read(graph: str, workflow: str) -> Made | None:
 
 def _traced(known: Mapping[str, Mapping[str, Any]], start: str, links: tuple[str, ...]) -> str:
     """The text at the end of the links that begin at a sampler; loops end."""
-    waiting = [known[start].get(name) for name in links]
+    waiting = deque(known[start].get(name) for name in links)
     seen: set[str] = set()
     while waiting:
-        link = waiting.pop(0)
+        link = waiting.popleft()
         if not isinstance(link, list) or not link or str(link[0]) in seen:
             continue
         key = str(link[0])
@@ -70,7 +73,11 @@ def _traced(known: Mapping[str, Mapping[str, Any]], start: str, links: tuple[str
         text = _own_text(known, inputs)
         if text:
             return text
-        waiting += [value for value in inputs.values() if isinstance(value, list)]
+        waiting += [
+            value
+            for value in inputs.values()
+            if isinstance(value, list) and value and str(value[0]) not in seen
+        ]
     return ""
 
 

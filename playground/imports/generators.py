@@ -26,7 +26,7 @@ from playground.imports.embedded import Embedded
 from playground.imports.made import Made, file_of, json_of, size_of
 
 _MAX_LINE_CHARS = 20_000
-_SETTING = re.compile(r'\s*([\w][\w /\-]{0,60}):\s*("(?:[^"\\]|\\.)*"|[^,]*)(?:,|$)')
+_SETTING = re.compile(r'([\w][\w /\-]{0,60}):\s*("(?:[^"\\]|\\.)*"|[^,]*)(?:,|$)')
 
 
 def recognise(found: Embedded, xmp: Mapping[str, list[str]]) -> Made | None:
