@@ -257,6 +257,21 @@ def test_a_photo_that_changes_after_planning_is_not_sent(gallery: Gallery, tmp_p
         assert server.app.truth.requests == 1
 
 
+def test_a_photo_that_is_gone_after_planning_is_told_and_the_rest_is_done(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    photos = folder(tmp_path, 4)
+    with served() as server, to(server) as client:
+        for resize in (None, 32):  # read here, and read by a decoding child
+            archive = Archive(gallery, client, resize=resize)
+            archive.add(photos)
+            (photos / "0002.jpg").rename(photos / "away")
+            summary = archive.run()
+            (photos / "away").rename(photos / "0002.jpg")
+            assert (summary.captioned, summary.failed) == (3, 1)
+            assert "missing" in summary.errors[0].why
+
+
 def test_a_second_plan_reads_no_photo_again(
     gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,6 +122,35 @@ def test_what_cannot_begin_is_one_clear_line_and_costs_nothing(
     assert json.loads(spent)["held_dollars"] == "0"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_odd_names_loops_and_dangling_links_stop_nothing(tmp_path: Path, capfdbinary) -> None:
+    folder = tmp_path / "odd"
+    (folder / "in").mkdir(parents=True)
+    odd_names = (
+        b"\xff\xfe.jpg",
+        "naïve – 写真.jpg".encode(),
+        b"new\nline.jpg",
+        b"-rf.jpg",
+        b"\x1b.jpg",
+    )
+    for number, name in enumerate(odd_names):
+        Image.new("RGB", (64, 48)).save(folder / "x.jpg", "JPEG", comment=f"{number}")
+        (folder / "x.jpg").rename(folder / os.fsdecode(name))
+    (folder / os.fsdecode(b"bad\xff.jpg")).touch()
+    (folder / "in" / "up").symlink_to("..")
+    (folder / "self").symlink_to("self")
+    (folder / "self.jpg").symlink_to("self.jpg")
+    (folder / "dangling.jpg").symlink_to("nowhere.jpg")
+    assert cli.main(["caption", str(folder), "--json"]) == 1
+    document = json.loads(capfdbinary.readouterr().out)  # bytes: it must be UTF-8
+    assert document["captioned"] == 5
+    why = {Path(one["path"]).name: one["why"] for one in document["errors"]}
+    assert why.keys() == {"bad\udcff.jpg", "self.jpg", "dangling.jpg"}
+    assert "empty" in why["bad\udcff.jpg"]
+    assert "missing" in why["dangling.jpg"]
+    assert "symbolic links" in why["self.jpg"]
+
+
 def test_the_live_lines_tell_speed_money_end_and_reasons() -> None:
     lines = lines_of(
         Progress(

@@ -221,8 +221,13 @@ def rates_of(price_text: str | None) -> Rates | None:
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """One JSON document on stdout."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    """One JSON document on stdout, valid also where file names are not."""
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a name with bytes that are no text
+        text = json.dumps(document, indent=2)
+    click.echo(text)
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], numbers: str = "") -> None:

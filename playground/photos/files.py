@@ -62,11 +62,18 @@ def scan(
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _leads_to_folder(entry):
                 inner.append(Path(entry.path))
             elif os.path.splitext(entry.name)[1].lower() in _SUFFIXES:  # noqa: PTH122  in a hot loop
                 yield Path(entry.path)
         waiting.extend(reversed(inner))
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link to itself, or into a folder that is closed to us
 
 
 def measure(path: Path | str, *, with_hash: bool = True, max_pixels: int = MAX_PIXELS) -> Photo:
