@@ -322,6 +322,31 @@ def test_a_run_pauses_goes_on_and_is_cancelled(make, folder, provider, place):
     assert provider.app.truth.requests < 100
 
 
+def test_a_cancel_takes_back_what_was_asked_twice(make, folder, provider):
+    state = make(client=connect(base_url=provider.base_url, environ={}))
+    more_photos(folder, 90)
+    planned(state, folder, similar=False)
+    job = state.board.seen.job.id
+    for mark in ("one", "two"):
+        state._desk.tell(job, {"do": "run", "id": mark, "budget": None, "consent": "1"})
+    until(state, "running", more=lambda s: (s.get("answers") or 0) > 2 and "two" in s["heard"])
+    state.cancel()
+    until(state, "ended")
+    state._desk.tell(job, {"do": "once", "id": "after", "on": False})
+    until(state, "ended", more=lambda s: "after" in s["heard"] and s["phase"] == "ended")
+    assert provider.app.truth.requests < 100
+
+
+def test_a_look_that_is_stopped_plans_what_it_found(make, folder, monkeypatch):
+    monkeypatch.setattr("playground.jobs.worker._AT_ONCE", 2)
+    state = make()
+    state.look_at(str(folder))
+    state.cancel()
+    now = until(state, "planned")
+    assert now.seen.status["photos"] <= 11
+    assert now.seen.phase == "planned"
+
+
 def settled_down(provider):
     """Whether no request came between two looks, a while apart."""
     seen = []

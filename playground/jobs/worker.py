@@ -65,6 +65,7 @@ class Worker:
         self._queue: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._skip = threading.Event()
+        self._halt = threading.Event()
         self._ended = threading.Event()
         self._changed = True
         self._why_closed = ""
@@ -183,13 +184,19 @@ class Worker:
         """Measure the photos, a few at a time, with the price running along."""
         self._set_phase("scanning")
         self._make()
+        told_at = 0.0
         for some in _chunks(self._source(), _AT_ONCE):
             if self._closing.is_set():
+                return
+            if self._halt.is_set():
+                self._tell(problem="Looking was stopped: there may be more photos than these.")
                 return
             self._photos += some
             self._bytes += sum(photo.size_bytes or 0 for photo in some)
             self._take(some)
-            self._tell_plan()
+            if time.monotonic() - told_at > _TELL_SECONDS:
+                self._tell_plan()
+                told_at = time.monotonic()
 
     def _source(self) -> Iterator[Photo]:
         source = self._job.source
@@ -253,7 +260,8 @@ class Worker:
     def _make(self) -> None:
         """A new plan for the question as it is; a question that cannot be asked is a sentence."""
         self._archive = None
-        self._tell(problem="")
+        if not self._halt.is_set():
+            self._tell(problem="")
         try:
             self._archive = Archive(self._gallery, self._client, **dict(self._job.fields))
         except PlaygroundError as problem:
@@ -418,20 +426,22 @@ class Worker:
         written_at = 0.0
         while not self._ended.is_set():
             self._ended.wait(_LISTEN_SECONDS)
-            if not self._post.mine:
-                self._lost = True
-                self.close("another worker has taken over")
-                return
-            for command in self._post.commands():
-                self._heard = [*self._heard[-20:], str(command.get("id"))]
-                self._changed = True
-                self._hear(command)
-            self._steer()
-            since = time.monotonic() - written_at
-            busy = self._phase in BUSY or self._changed
-            if since >= (_TELL_SECONDS if busy else _BEAT_SECONDS):
-                self._write()
-                written_at = time.monotonic()
+            # Whatever goes wrong here, a run must stay one that can be stopped.
+            with suppress(Exception):
+                if not self._post.mine:
+                    self._lost = True
+                    self.close("another worker has taken over")
+                    return
+                for command in self._post.commands():
+                    self._heard = [*self._heard[-20:], str(command.get("id"))]
+                    self._changed = True
+                    self._hear(command)
+                self._steer()
+                since = time.monotonic() - written_at
+                busy = self._phase in BUSY or self._changed
+                if since >= (_TELL_SECONDS if busy else _BEAT_SECONDS):
+                    written_at = time.monotonic()
+                    self._write()
 
     def _hear(self, command: dict[str, Any]) -> None:
         asking = self._phase in {"running", "pilot"}
@@ -439,8 +449,14 @@ class Worker:
             case "pause" | "resume" as what if asking:
                 self._pause = what == "pause"
             case "cancel":
-                self._skip.set()
                 self._cancel = asking
+                if not asking:
+                    self._skip.set()
+                    self._halt.set()
+                # What was asked for before is not begun after it.
+                with suppress(queue.Empty):
+                    while True:
+                        self._queue.get_nowait()
             case "skip":
                 self._skip.set()
             case "close":

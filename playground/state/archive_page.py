@@ -295,7 +295,7 @@ class ArchiveState(PageState):
         """Start a job again whose worker was killed, where it was: nothing is paid twice."""
         with self._guarded():
             seen = self._desk.seen(self._job_id)
-            if seen.alive:
+            if seen.alive or self._launched:
                 return
             if seen.phase not in RUNNING:
                 self._start(self._desk.tell(self._job_id, {"do": "again", "id": "again"}))
@@ -304,7 +304,9 @@ class ArchiveState(PageState):
             most = seen.status.get("agreed") or "1"
             command = {"do": "run", "budget": seen.job.budget, "consent": most}
             if seen.phase == "pilot":
-                command |= {"do": "pilot", "count": PILOT}
+                before = seen.status.get("progress") or {}
+                left = int(before.get("planned", PILOT)) - int(before.get("captioned", 0))
+                command |= {"do": "pilot", "count": max(2, left)}
             self._tell(command)
             self._show()
 
