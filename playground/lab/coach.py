@@ -270,16 +270,25 @@ def _anything(_word: str) -> bool:
 
 
 def _drop_clauses(text: str, limit: int, keep: tuple[str, ...], dropped: list[str]) -> str:
-    """Without whole clauses after the first, from the end: better than holes."""
-    while tokens.count_text(text) > limit:
-        parts = re.split(r"(?<=[.,;!?])\s+", text)
-        for number in range(len(parts) - 1, 0, -1):
-            rest = _tidy(" ".join([*parts[:number], *parts[number + 1 :]]))
-            # A clause that overshoots by far is cut word by word instead.
-            if tokens.count_text(rest) >= limit * 4 // 5 and _safe(text, rest, keep):
-                dropped.append(parts[number])
-                text = rest
+    """Without whole sentences, then clauses, after the first, from the end: better than holes."""
+    for split in (r"(?<=[.!?])\s+", r"(?<=[.,;!?])\s+"):
+        while tokens.count_text(text) > limit:
+            parts = re.split(split, text)
+            for number in range(len(parts) - 1, 0, -1):
+                rest = _without(parts, number)
+                # A clause that overshoots by far is cut word by word instead.
+                if tokens.count_text(rest) >= limit * 4 // 5 and _safe(text, rest, keep):
+                    dropped.append(parts[number])
+                    text = rest
+                    break
+            else:
                 break
-        else:
-            break
     return text
+
+
+def _without(parts: list[str], number: int) -> str:
+    """The parts but one; the mark that ended a sentence goes to the clause before it."""
+    left = parts[:number]
+    if parts[number][-1:] in {".", "!", "?"} and left[-1][-1:] in {",", ";"}:
+        left[-1] = left[-1][:-1] + parts[number][-1]
+    return _tidy(" ".join([*left, *parts[number + 1 :]]))

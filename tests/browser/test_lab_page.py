@@ -40,30 +40,25 @@ def _noted(page, message):
         page.wrong.append(message.text)
 
 
-@pytest.fixture
-def open_page(chromium, laboratory):
-    contexts = []
-
-    def opened(**options):
-        context = chromium.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.asked, page.wrong = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("pageerror", lambda error: page.wrong.append(str(error)))
-        page.on("console", lambda message: _noted(page, message))
-        page.goto(laboratory)
-        page.locator(".hp[data-shownsizes]").wait_for(timeout=90_000)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
+@pytest.fixture(scope="module")
+def one_page(chromium, laboratory):
+    """One page for all tests: a tab is worked out anew from whatever a test puts into it."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.asked, page.wrong = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.on("console", lambda message: _noted(page, message))
+    page.goto(laboratory)
+    page.locator(".hp[data-shownsizes]").wait_for(timeout=90_000)
+    yield page
+    context.close()
 
 
 @pytest.fixture
-def page(open_page):
-    return open_page()
+def page(one_page):
+    one_page.locator("[data-tab=sizes]").click()
+    return one_page
 
 
 def go(page, tab):
@@ -75,7 +70,7 @@ def go(page, tab):
 
 
 def serious(page):
-    page.evaluate(AXE)
+    page.evaluate("(source) => window.axe || eval(source)", AXE)
     found = page.evaluate("async () => (await axe.run('.hp')).violations")
     return [
         (each["id"], each["nodes"][0]["html"][:200])
@@ -149,10 +144,12 @@ def test_the_chosen_size_comes_to_the_playground(page):
     panel = page.locator("#lb-panel-sizes")
     panel.get_by_role("textbox", name="Size").fill("1440x480")
     expect(page.locator(".lb-go")).to_contain_text("1440x480")
-    page.locator(".lb-go").click()
-    expect(page.locator(".hp-promptbox")).to_be_visible(timeout=90_000)
-    expect(page.get_by_label("Width in pixels")).to_have_value("1440", timeout=30_000)
-    expect(page.get_by_label("Height in pixels")).to_have_value("480")
+    href = page.locator(".lb-go").evaluate("(link) => link.href")
+    other = page.context.new_page()
+    other.goto(href)
+    expect(other.get_by_label("Width in pixels")).to_have_value("1440", timeout=90_000)
+    expect(other.get_by_label("Height in pixels")).to_have_value("480")
+    other.close()
 
 
 def test_every_tab_answers_and_nothing_is_loaded_from_elsewhere(page, laboratory):
@@ -211,6 +208,8 @@ def test_the_coach_changes_nothing_until_it_is_told_to(page):
 
 def test_an_exercise_is_answered_with_the_keyboard(page):
     panel = go(page, "exercises")
+    panel.get_by_role("button", name="Begin anew").click()
+    expect(panel.locator(".lb-words").first).to_contain_text(f"0 of {len(EXERCISES)} solved")
     answer = panel.locator("[data-exercise=prompt]")
     answer.focus()
     page.keyboard.type("6")
@@ -243,8 +242,8 @@ def test_the_board_shows_samples_as_practice_and_becomes_a_post(page):
 
 
 @pytest.mark.parametrize("width", [1440, 360])
-def test_axe_finds_nothing_serious_on_any_tab_in_both_themes(open_page, width):
-    page = open_page(viewport={"width": width, "height": 800})
+def test_axe_finds_nothing_serious_on_any_tab_in_both_themes(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         dark = "document.querySelector('.hp').classList.contains('hp-dark')"
@@ -254,6 +253,8 @@ def test_axe_finds_nothing_serious_on_any_tab_in_both_themes(open_page, width):
             assert (scheme, tab, serious(page)) == (scheme, tab, [])
             if width == 360:
                 assert (tab, page.evaluate(WIDE) <= width) == (tab, True)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1440, "height": 900})
 
 
 def test_the_lab_works_in_jupyterlab(chromium, environ, tmp_path):
