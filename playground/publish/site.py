@@ -350,7 +350,7 @@ def _item(
         turn += f'<a href="{entry.parent}.html">The picture that it was edited from</a>'
     return (
         f'{head}<body class="hp pub">\n<header class="hp-head"><p><a href="../index.html">'
-        f"{esc(title)}</a></p></header>\n"
+        f"← {esc(title)}</a></p></header>\n"
         f'<main class="pub-item"><figure><img src="../pictures/{by["medium"].name}" '
         f'srcset="{sources}" sizes="(max-width: 859px) 100vw, calc(100vw - 440px)" '
         f'alt="{esc(alt)}" width="{entry.width_px}" height="{entry.height_px}"></figure>'

@@ -245,7 +245,7 @@ def test_a_panorama_is_seen_from_inside_also_from_a_disk(open_page, site):
     expect(canvas).to_be_visible()
     before = canvas.screenshot()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("new Promise((done) => requestAnimationFrame(() => done(true)))")
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
     assert canvas.screenshot() != before
     page.keyboard.press("p")
     expect(canvas).to_have_count(0)
@@ -299,9 +299,6 @@ def test_only_the_tiles_in_sight_are_in_the_page(open_page, tmp_path, site):
     tiles = page.locator(".pub-tile")
     assert tiles.count() < 120
     page.locator(".pub-tile").first.focus()
-    page.keyboard.press("End")
-    last = page.locator('.pub-tile[data-at="499"], .pub-tile[data-at="1199"]')
-    expect(last.first).to_be_focused()
     page.keyboard.press("End")
     expect(page.locator('.pub-tile[data-at="1199"]')).to_be_focused()
     assert tiles.count() < 200

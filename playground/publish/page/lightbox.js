@@ -229,21 +229,19 @@ class Lightbox {
     }
     this.stop();
     const { card } = this;
-    this.around.disabled = true;
     try {
       const picture = await this.gallery.source.texture(card);
       if (this.card !== card) return;
-      const canvas = el("canvas", { class: "pub-sphere", role: "img", "aria-label": `${card.label}, all around: drag to look` });
+      const canvas = el("canvas", { class: "pub-sphere", tabindex: "0", role: "img", "aria-label": `${card.label}, all around: drag, or use the arrow keys` });
       this.stage.append(canvas);
       this.canvas = canvas;
       this.sphere = new Sphere(canvas, picture);
       this.image.hidden = true;
       this.around.setAttribute("aria-pressed", "true");
+      canvas.focus();
     } catch {
       this.stop();
       this.around.textContent = "360° needs WebGL";
-    } finally {
-      this.around.disabled = false;
     }
   }
 
@@ -273,6 +271,7 @@ class Lightbox {
   }
 
   stop() {
+    if (this.canvas && document.activeElement === this.canvas) this.around.focus();
     this.sphere?.dispose();
     this.canvas?.remove();
     this.after?.remove();

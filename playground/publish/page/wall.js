@@ -337,7 +337,7 @@ class Wall {
       }
       before = tile;
     }
-    if (to >= this.boxes.length - 40 && this.found.more && !this.loading) this.loadMore();
+    if (to >= this.boxes.length - 40 && this.found.more) this.loadMore();
   }
 
   firstBelow(top) {
@@ -351,15 +351,18 @@ class Wall {
     return low;
   }
 
-  async loadMore() {
-    this.loading = true;
-    const mine = this.asked;
-    const page = await this.found.more().catch(() => null);
-    this.loading = false;
-    if (mine !== this.asked || !page) return;
-    this.found.cards.push(...page.cards);
-    this.found.more = page.more;
-    this.layOut();
+  /** The next cards; when they are on their way already, those. */
+  loadMore() {
+    const load = async () => {
+      const mine = this.asked;
+      const page = await this.found.more().catch(() => null);
+      if (mine !== this.asked || !page) return;
+      this.found.cards.push(...page.cards);
+      this.found.more = page.more;
+      this.layOut();
+    };
+    this.loading ??= load().finally(() => { this.loading = null; });
+    return this.loading;
   }
 
   clear() {
@@ -415,7 +418,7 @@ class Wall {
 
   beside(card, by) {
     const at = this.found.cards.findIndex((each) => each.id === card.id);
-    if (at + by >= this.found.cards.length - 3 && this.found.more && !this.loading) this.loadMore();
+    if (at + by >= this.found.cards.length - 3 && this.found.more) this.loadMore();
     return at < 0 ? null : this.found.cards[at + by] ?? null;
   }
 
@@ -473,7 +476,12 @@ class Wall {
     const tile = event.target.closest?.("a[data-at]");
     if (!tile) return;
     const at = Number(tile.dataset.at);
-    const moves = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: this.found.cards.length - 1 };
+    if (event.key === "End") {
+      Promise.resolve(this.found.more && this.loadMore()).then(() => this.focus(this.found.cards.length - 1));
+      event.preventDefault();
+      return;
+    }
+    const moves = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0 };
     const to = event.key === "ArrowDown" || event.key === "ArrowUp" ? this.across(at, event.key === "ArrowDown") : moves[event.key];
     if (to === undefined) return;
     this.focus(to);
