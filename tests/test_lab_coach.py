@@ -42,7 +42,7 @@ def test_the_tokens_of_the_words_add_up_to_the_prompts():
 
 
 def test_each_offer_saves_what_it_says_and_changes_nothing_by_itself():
-    prompt = "A  photograph of a Dragon, in the style of an old map, please."
+    prompt = "A  picture of a Dragon next to an old map, please."
     made = coach(prompt, ["Dragon"])
     assert made.prompt == prompt
     assert {offer.kind for offer in made.offers} >= {"spacing", "shorter word"}

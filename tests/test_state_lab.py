@@ -179,7 +179,7 @@ def test_the_examples_of_the_articles_show_that_days_price_and_todays(state):
 
 
 def test_the_coach_changes_the_prompt_only_when_an_offer_is_taken(state):
-    prompt = "A  photo of a dragon in the style of Hokusai"
+    prompt = "A  photo of a dragon next to a map by Hokusai"
     state.set("coach", prompt=prompt, locked="dragon", limit="6")
     assert state.forms["coach"]["prompt"] == prompt
     offered = state.coach.offers[0].prompt

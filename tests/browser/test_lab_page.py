@@ -194,14 +194,14 @@ def test_nonsense_pasted_as_a_bill_is_one_sentence_and_does_not_run(page):
 def test_the_coach_changes_nothing_until_it_is_told_to(page):
     panel = go(page, "coach")
     prompt = panel.get_by_role("textbox", name="Prompt")
-    prompt.fill("A  photo of a dragon in the style of Hokusai")
+    prompt.fill("A  photo of a dragon next to a map by Hokusai")
     panel.get_by_role("textbox", name="Cut to tokens").fill("5")
     expect(panel.locator(".lb-cutprompt")).to_be_visible()
     panel.locator("[data-word=dragon]").click()
     expect(panel.locator("[data-word=dragon]")).to_have_attribute("aria-pressed", "true")
-    expect(prompt).to_have_value("A  photo of a dragon in the style of Hokusai")
+    expect(prompt).to_have_value("A  photo of a dragon next to a map by Hokusai")
     panel.get_by_role("button", name=re.compile("^Take: ")).first.click()
-    expect(prompt).not_to_have_value("A  photo of a dragon in the style of Hokusai")
+    expect(prompt).not_to_have_value("A  photo of a dragon next to a map by Hokusai")
     panel.get_by_role("button", name="Use this prompt").click()
     expect(prompt).to_have_value(re.compile("dragon"))
 
