@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -172,9 +173,11 @@ def test_ctrl_c_says_how_to_come_back(place: Path) -> None:
         begun = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         while not any(one["fault"] for one in server.app.desk._batches.values()):
             assert begun.poll() is None
+            threading.Event().wait(0.02)
         with Gallery(place / "g") as gallery:
             while not [b for b in gallery.ledger.batches.unfinished() if b.phase == "running"]:
                 assert begun.poll() is None
+                threading.Event().wait(0.02)
         begun.send_signal(signal.SIGINT)
         out, err = begun.communicate(timeout=60)
         assert begun.returncode == 130, err
