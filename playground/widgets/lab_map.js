@@ -20,8 +20,8 @@ function shortMoney(pico) {
   if (digits.length > 6) return "$1.00";
   if (pico > 0n && /^0+$/.test(digits)) {
     const all = pico.toString().padStart(12, "0");
-    const at = all.search(/[1-9]/);
-    digits = all.slice(0, at + 1); // the first digit that is not zero
+    const unit = 10n ** BigInt(11 - all.search(/[1-9]/)); // of the first digit that is not zero
+    digits = (half(pico, unit) * unit).toString().padStart(12, "0");
   }
   digits = digits.replace(/0+$/, "");
   return `$0.${digits.padEnd(2, "0")}`;
