@@ -189,8 +189,9 @@ def _apply(
         connection.execute(results.insert_new(table, connection), new_tags)
     connection.execute(sa.insert(_history), rows)
     if again:
-        for seq, item in zip(again, items.load(connection, again), strict=True):
-            search.put(connection, seq, items.texts(item))
+        loaded = items.load(connection, again)
+        entries = [(seq, items.texts(item)) for seq, item in zip(again, loaded, strict=True)]
+        search.put_again(connection, entries)
     return len(rows)
 
 

@@ -191,6 +191,13 @@ def put_new(connection: sa.Connection, entries: Sequence[tuple[int, Mapping[str,
     connection.execute(_FTS_INSERT, [{"seq": seq, **empty, **texts} for seq, texts in entries])
 
 
+def put_again(connection: sa.Connection, entries: Sequence[tuple[int, Mapping[str, str]]]) -> None:
+    """Index many items anew."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(_FTS_DELETE, [{"seq": seq} for seq, _ in entries])
+    put_new(connection, entries)
+
+
 def _folded(texts: Mapping[str, str]) -> str:
     # A word between two fields keeps a phrase from matching across them.
     return " xfieldendx ".join(" ".join(fold(text)) for text in texts.values())[:_MAX_FOLDED_CHARS]
