@@ -6,7 +6,8 @@
 
 The places, in the order in which a paid call passes them: pre_reserve, post_reserve, pre_send,
 headers, mid_body, body_done, pre_tmp, mid_tmp, post_fsync, post_rename, pre_settle, in_settle,
-post_settle; elsewhere: in_recovery, in_migration.
+post_settle; elsewhere: in_recovery, in_migration. A batch passes batch_reserved, batch_uploaded,
+batch_creating, batch_created, batch_recorded, batch_downloaded, in_ingest, batch_closing, in_close.
 """
 
 from __future__ import annotations

@@ -396,6 +396,14 @@ def test_a_refusal_gives_everything_back(
         assert len(app.desk._batches) == 0
 
 
+def test_a_server_without_batches_is_named(gallery: Gallery, tmp_path: Path) -> None:
+    app = OfflineApp(faults=Faults(paths={"/files": "404-path"}))
+    summary = ask(folder(tmp_path, 2), gallery, Client.offline(app))
+    assert "offers no batches" in summary.stopped
+    assert "--via live" in summary.stopped
+    assert gallery.ledger.totals().committed == 0
+
+
 def test_a_batch_that_the_provider_does_not_know_stays_held(
     gallery: Gallery, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ _LOOKS = 4
 # A question that comes back unasked is asked anew so often in one run.
 _ROUNDS = 2
 _IDLE_SECONDS = 3600
+_LIVE = "Nothing was billed; ask it live (--via live)."
 
 Wait = Callable[[float], bool]
 
@@ -237,8 +238,11 @@ class Maker:
                 return made.id
             final = isinstance(made, Failed) and made.kind not in {"rate_limit", "not_sent"}
             if final or number + 1 == _TRIES or self._wait(_pause(made, number)):
-                self._drop(shard.id, made.message.rstrip("."))
-                self._stop(made.message)
+                why = made.message
+                if isinstance(made, Failed) and made.kind == "not_found":
+                    why = f"{self._client.provider} offers no batches. {_LIVE}"
+                self._drop(shard.id, why.rstrip("."))
+                self._stop(why)
                 return None
         return None
 
