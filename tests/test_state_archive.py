@@ -337,6 +337,26 @@ def test_a_cancel_takes_back_what_was_asked_twice(make, folder, provider):
     assert provider.app.truth.requests < 100
 
 
+def test_a_worker_that_is_asked_to_end_ends_its_run_first_and_can_be_continued(
+    make, folder, provider
+):
+    state = make(client=connect(base_url=provider.base_url, environ={}))
+    more_photos(folder, 60)
+    planned(state, folder, similar=False)
+    job = state.board.seen.job.id
+    state.run()
+    until(state, "running", more=lambda s: (s.get("answers") or 0) > 2)
+    state._desk.tell(job, {"do": "close", "id": "close"})
+    now = until(state, "ended", more=lambda s: s["closed"])
+    assert not now.seen.alive
+    assert not now.seen.killed
+    assert now.headline.startswith("Stopped: it was ended")
+    assert now.run.button.startswith("Caption the other ")
+    state.run()
+    assert until(state, "ended", more=lambda s: s["ended"] == "done")
+    assert provider.app.truth.requests == 70
+
+
 def test_a_look_that_is_stopped_plans_what_it_found(make, folder, monkeypatch):
     monkeypatch.setattr("playground.jobs.worker._AT_ONCE", 2)
     state = make()

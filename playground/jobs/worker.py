@@ -129,6 +129,7 @@ class Worker:
             self._closing.set()
             self._ended.set()
             listener.join()
+            self._phase = "ended" if self._told.get("ended") else "planned"
             if not self._lost:
                 self._write(closed=True)
 
