@@ -47,8 +47,10 @@ class GalleryPage extends Page {
   /** The page scrolls by itself, so that the wall knows what is in sight wherever it is shown. */
   fit() {
     const lab = this.root.closest(".jp-LabShell, .jp-NotebookPanel");
-    const above = lab ? 150 : this.root.getBoundingClientRect().top + (this.root.ownerDocument.scrollingElement?.scrollTop ?? 0);
-    const height = `${Math.max(420, innerHeight - Math.max(0, Math.min(above, 160)))}px`;
+    const top = this.root.getBoundingClientRect().top;
+    // While a page is coming, what announces it stands above; that is gone a moment later.
+    const above = lab ? 150 : top > 0 && top < 60 ? top : 8;
+    const height = `${Math.max(420, innerHeight - above)}px`;
     if (this.root.style.height !== height) this.root.style.height = height;
   }
 
@@ -57,6 +59,7 @@ class GalleryPage extends Page {
     clearTimeout(this.toastGone);
     this.sendTints.cancel();
     removeEventListener("resize", this.refit);
+    document.removeEventListener("keydown", this.loose);
     this.wall.dispose();
     this.lightbox.dispose();
     if (this.compare.dialog.open) this.compare.dialog.close();
@@ -106,6 +109,9 @@ class GalleryPage extends Page {
       this.body, this.spendView.box, this.toast, this.dialog, this.compare.dialog, this.helpDialog,
     );
     this.root.addEventListener("keydown", (event) => this.key(event));
+    // Keys also work on a page that was just opened, before anything has the focus.
+    this.loose = (event) => event.target === document.body && !this.root.closest(".jp-LabShell") && this.key(event);
+    document.addEventListener("keydown", this.loose);
     this.refit = () => this.fit();
     addEventListener("resize", this.refit);
     requestAnimationFrame(() => this.fit());

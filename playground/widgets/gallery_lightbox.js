@@ -271,7 +271,7 @@ class Lightbox {
       const box = el("textarea", { rows: field === "note" ? "3" : "2", placeholder, maxlength: "4000", "data-field": field });
       box.value = value;
       this.saving(box, field);
-      return el("label", { class: "hp-field" }, el("span", {}, label), box, extra);
+      return [el("label", { class: "hp-field" }, el("span", {}, label), box), extra].filter(Boolean);
     };
     const draft = item.draft && el("span", { class: "hp-draft" },
       el("span", { class: "hp-badge hp-inline" }, "not reviewed"), ` ${item.draft.model}: “${item.draft.text}” `,
@@ -281,8 +281,8 @@ class Lightbox {
       el("h3", {}, "Tags"),
       el("div", { class: "hp-chips" }, item.tags.map((tag) => this.host.chip(tag, () => this.host.annotate(item, { untag: [tag] }), `Remove the tag ${tag}`)), add,
         list("hp-tags", this.host.values("tag")), list("hp-collections", this.host.values("collection"))),
-      area("note", "Note", "What to remember about it", item.note),
-      area("alt", "Alternative text", "What a person who cannot see it should know", item.alt, draft),
+      ...area("note", "Note", "What to remember about it", item.note),
+      ...area("alt", "Alternative text", "What a person who cannot see it should know", item.alt, draft),
       el("label", { class: "hp-field" }, el("span", {}, "Collection"), collection),
       el("div", { class: "hp-rowbuttons" }, el("button", { type: "button", class: "hp-quiet", onclick: () => this.host.send({ do: "bin", id: item.id, deleted: !item.deleted }) }, item.deleted ? "Restore from the trash" : "Move to the trash")),
       this.panelStatus);
@@ -312,7 +312,7 @@ class Lightbox {
       el("ul", {}, item.history.map((edit) => el("li", {},
         el("span", { class: "hp-small" }, `${edit.at} · ${edit.who}${edit.refused ? " · not taken, somebody else had changed it" : ""}`),
         el("span", { class: "hp-what" }, edit.what),
-        edit.id && !edit.refused && el("button", { type: "button", class: "hp-quiet", "aria-label": `Undo: ${edit.what}`, onclick: () => this.host.send({ do: "undo", change: edit.id }) }, "Undo this")))));
+        edit.id && !edit.refused && el("button", { type: "button", class: "hp-quiet", "aria-label": `Undo the change of ${edit.at}`, onclick: () => this.host.send({ do: "undo", change: edit.id }) }, "Undo this")))));
   }
 
   // ---------------------------------------------------------------- texts that save themselves
