@@ -59,7 +59,7 @@ _COMPANY_SECONDS = 0.008
 # 2 ms in all: with them a run takes up to twice as long.
 _SWITCH_SECONDS = 0.001
 # Photos that are made ready before a call is free for them.
-_AHEAD = 16
+_AHEAD = 32
 # What may wait in memory, ready to be sent or on its way.
 _READY_BYTES = 128 * 2**20
 # A gap in the steady clock of this length is a computer that slept.
@@ -214,8 +214,8 @@ class Window:
         # Near a cap a call waits until another one has ended and freed what it did not cost.
         self._under_way = self._ends = self._places = 0
         self._tight = False
-        # The decoding children set how many photos can be made ready at a time.
-        self._makers = Workers(photos.WORKERS + 1, "photos")
+        # More than the decoding children: photos that go as they are need not wait for theirs.
+        self._makers = Workers(photos.WORKERS + 4, "photos")
         self._bookers = Workers(2, "ledger")
         self._callers = Workers(concurrency, "calls")
 
