@@ -662,11 +662,12 @@ class CaptionsPage extends Page {
       box.dataset.field = "";
     }
     const only = values.decorative && el("p", { class: "cp-decorative" }, "Only decoration: screen readers skip this photo, its alt text stays empty.");
+    const use = values.decorative ? "Mark as decorative" : USE[task] ?? "Use as caption";
     const notes = [...values.advice, ...values.notes];
     const bar = values.accepted
       ? [el("span", { class: "cp-accepted" }, "✓ ", `in the gallery as ${WHERE[values.accepted] ?? values.accepted}`),
         el("button", { type: "button", class: "hp-link", "data-field": "undo", onclick: () => this.act({ do: "undo", id, model }) }, "Undo")]
-      : [el("button", { type: "button", class: "hp-button cp-accept", "data-field": "accept", "aria-label": `${USE[task] ?? "Use as caption"}: ${model} about ${name}`, onclick: () => save(true) }, values.decorative ? "Mark as decorative" : USE[task] ?? "Use as caption")];
+      : [el("button", { type: "button", class: "hp-button cp-accept", "data-field": "accept", "aria-label": `${use}: ${model} about ${name}`, onclick: () => save(true) }, use)];
     if (edited !== null) bar.push(el("button", { type: "button", class: "hp-link", "data-field": "revert", onclick: () => this.act({ do: "edit", id, model, text }) }, values.decorative ? "It needs a text" : "Undo my edit"));
     if (task === "alt" && !values.accepted && !values.decorative) bar.push(el("button", { type: "button", class: "hp-link", "data-field": "decorative", onclick: () => this.act({ do: "edit", id, model, text: "DECORATIVE" }) }, "It is only decoration"));
     return [head, only, box, notes.length > 0 && el("p", { class: "cp-advice" }, notes.join(" · ")), facts, el("div", { class: "cp-bar2" }, ...bar, again)].filter(Boolean);

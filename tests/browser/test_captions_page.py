@@ -271,6 +271,42 @@ def test_axe_finds_nothing_serious_in_both_themes(page):
     assert serious(page) == []
 
 
+def test_photos_question_and_answers_come_back_after_a_reload(page):
+    add(page, "cat.jpg", "coffee.jpg")
+    task(page, "Alt text")
+    caption(page, 4)
+    words = page.locator(".cp-answer").first.input_value()
+    page.get_by_role("button", name="Remove coffee.jpg").click()
+    add(page, "rocket.jpg")  # uploaded, and not asked about
+    expect(page.locator(".cp-shot")).to_have_count(2)
+    expect(button(page)).to_be_enabled()
+    page.reload()
+    expect(page.locator(".cp-shot .hp-small", has_text="kB")).to_have_count(2, timeout=90_000)
+    expect(page.locator(".cp-shotname").last).to_contain_text("rocket.jpg")
+    expect(page.get_by_role("radio", name="Alt text")).to_be_checked()
+    expect(page.locator(".cp-answer")).to_have_count(2)
+    expect(page.locator(".cp-answer").first).to_have_value(words)
+    expect(button(page)).to_contain_text("Caption 1 photo with 2 models")
+    expect(page.locator(".cp-each")).to_contain_text("a photo")
+    assert page.wrong == []
+
+
+def test_a_photo_that_is_only_decoration_is_marked_so(page, folder):
+    add(page, "gravel.jpg")
+    task(page, "Alt text")
+    caption(page, 2)
+    page.get_by_role("button", name="It is only decoration").first.click()
+    expect(page.locator(".cp-decorative")).to_contain_text("screen readers skip this photo")
+    page.get_by_role("button", name="Mark as decorative").click()
+    expect(page.locator(".cp-accepted")).to_contain_text("decorative, with an empty alt text")
+    with Gallery(folder, read_only=True) as gallery:
+        (item,) = [one for one in gallery.search("").items if one.name == "gravel.jpg"]
+        assert (item.alt, "decorative" in item.tags) == ("", True)
+    page.get_by_role("button", name="Undo", exact=True).click()
+    page.get_by_role("button", name="It needs a text").click()
+    expect(page.locator(".cp-decorative")).to_have_count(0)
+
+
 def test_a_narrow_page_does_not_scroll_sideways(open_page):
     page = open_page(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
     expect(button(page)).to_be_in_viewport()
@@ -279,6 +315,9 @@ def test_a_narrow_page_does_not_scroll_sideways(open_page):
     wide = """Math.max(document.documentElement.scrollWidth,
         document.querySelector('#rendered_cells').scrollWidth)"""
     assert page.evaluate(wide) <= 360
+    page.locator(".cp-row").last.scroll_into_view_if_needed()
+    expect(page.locator(".cp-row").last).to_be_in_viewport()
+    expect(button(page)).to_be_in_viewport()
 
 
 def test_the_page_works_in_jupyterlab(chromium, environ, tmp_path):
