@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageEnhance
 
-from playground import serve
+from playground import pages, serve
 from playground.jobs import Desk, Job, Seen
 from playground.jobs.desk import Post, new_id
 from playground.jobs.worker import Worker
@@ -86,8 +86,9 @@ def make(place):
             return lambda: ""
 
         galleries.append(Gallery(place))
+        opened = galleries[-1]
         state = ArchiveState(
-            lambda: galleries[-1],
+            lambda: opened,
             provider="offline",
             launch=launch or within,
             submit=lambda work: work(),
@@ -429,6 +430,19 @@ def ended(pid):
             return
         time.sleep(0.02)
     raise AssertionError("the worker goes on")
+
+
+def test_a_client_that_was_made_here_stays_in_this_program(place, folder):
+    with connect("offline") as client:
+        view = pages.archive(place, client)
+        state = view.page
+        job = planned(state, folder, similar=False).seen.job.id
+        assert state.board.seen.status["owner"]["pid"] == os.getpid()
+        state.run()
+        assert until(state, "ended").seen.status["ended"] == "done"
+        state._desk.tell(job, {"do": "close", "id": "close"})
+        until(state, "ended", more=lambda status: status["closed"])
+        state._store.close()
 
 
 def test_a_selection_of_the_gallery_is_planned_without_reading_it_again(make, folder, place):
