@@ -54,6 +54,8 @@ _CAPTION_ALWAYS = ("task", "model", "text", "tags", "data", "sample")
 _CAPTION_KEYS = {group: _KEYS[group] for group in ("cost", "time", "request")}
 OWNER = "owner"
 """The `model` of captions that people wrote themselves."""
+UNNAMED = "imported"
+"""The `model` of captions from files that do not say who wrote them."""
 
 
 def parse(text: str | Iterable[str] | None, default: frozenset[str]) -> frozenset[str]:

@@ -9,7 +9,7 @@
 | xmp:Rating | stars |
 | Iptc4xmpExt:DigitalSourceType | how the picture came to be (always, for what was generated) |
 | Iptc4xmpExt:AIPromptInformation, AISystemUsed | prompt, model |
-| photoshop:DateCreated | the time, of what was generated |
+| photoshop:DateCreated | the time, of what was generated here |
 | halfpenny:… | id, kind, and what was asked for: quality, cost, note, collection, name |
 
 Sources: ISO 16684-1:2019 (XMP); Adobe, XMP Specification Part 3 (2020), for where packets go and
@@ -98,7 +98,7 @@ def _properties(item: GalleryItem, groups: frozenset[str], most: int | None) -> 
         found = fields.best(item, "describe")
         if found is not None:
             yield from spoken("dc:description", found.text)
-            if found.model != fields.OWNER:
+            if found.model not in {fields.OWNER, fields.UNNAMED}:
                 yield from plain("photoshop:CaptionWriter", found.model)
     subjects = tags(item, groups)
     if subjects:
@@ -113,7 +113,7 @@ def _properties(item: GalleryItem, groups: frozenset[str], most: int | None) -> 
         yield from plain("halfpenny:AskedSize", item.asked_size)
         yield from plain("halfpenny:Quality", item.quality)
         yield from plain("halfpenny:Tier", item.tier)
-    if "time" in groups and item.kind != "photo":
+    if "time" in groups and item.attempt_id is not None:  # else it only says when it was taken in
         yield from plain("photoshop:DateCreated", item.created_at.isoformat())
     if "cost" in groups:
         for name, amount in (

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from playground.exports.fields import UNNAMED
 from playground.imports import embedded, generators, iptc, xmp
 from playground.imports.made import size_of
 from playground.store import Words
@@ -19,7 +20,7 @@ MAX_ALT_CHARS = 2_000
 MAX_CAPTION_BYTES = 4_096
 MAX_TAGS = 64
 MAX_TAG_CHARS = 64
-BY = "imported"
+BY = UNNAMED
 """The `model` of a caption whose writer is not told."""
 # Cameras and programs fill these in by themselves.
 _EMPTY_CAPTIONS = re.compile(
