@@ -18,6 +18,9 @@ const KEYS = [
   ["/", "search"], ["+ − Z", "zoom in, out, whole picture"], ["Esc", "close, or select nothing"], ["?", "these keys"],
 ];
 
+/** In JupyterLab and Notebook the page is one output among others; Voilà borrows their classes, not their panels. */
+const inLab = () => document.getElementById("jp-main-dock-panel") !== null || document.getElementById("main-panel") !== null;
+
 class GalleryPage extends Page {
   constructor(model, root) {
     super(model, root, "Gallery");
@@ -46,7 +49,7 @@ class GalleryPage extends Page {
 
   /** The page scrolls by itself, so that the wall knows what is in sight wherever it is shown. */
   fit() {
-    const lab = this.root.closest(".jp-LabShell, .jp-NotebookPanel");
+    const lab = inLab();
     const top = this.root.getBoundingClientRect().top;
     // While a page is coming, what announces it stands above; that is gone a moment later.
     const above = lab ? 150 : top > 0 && top < 60 ? top : 8;
@@ -110,7 +113,7 @@ class GalleryPage extends Page {
     );
     this.root.addEventListener("keydown", (event) => this.key(event));
     // Keys also work on a page that was just opened, before anything has the focus.
-    this.loose = (event) => event.target === document.body && !this.root.closest(".jp-LabShell") && this.key(event);
+    this.loose = (event) => event.target === document.body && !inLab() && this.key(event);
     document.addEventListener("keydown", this.loose);
     this.refit = () => this.fit();
     addEventListener("resize", this.refit);

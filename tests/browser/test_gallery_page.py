@@ -371,7 +371,7 @@ def test_the_money_is_shown_as_bars_and_as_a_table(visit, served):
     view.get_by_role("button", name="Model").click()
     expect(view.locator(".hp-bars")).to_contain_text("gpt-image-2")
     view.get_by_label("Show as a table").check()
-    expect(view.get_by_role("row", name="gpt-5.4-nano")).to_contain_text("10")
+    expect(view.get_by_role("row", name="gpt-5.4-nano")).to_contain_text("20")
     page.get_by_role("button", name="Spending").click()
     expect(page.locator(".hp-tile").first).to_be_visible()
 
