@@ -144,6 +144,19 @@ def test_an_edit_with_a_painted_mask_counts_its_picture_and_shows_before_and_aft
         assert gallery.search("", sort="newest").items[0].kind == "edit"
 
 
+def test_pictures_to_edit_come_from_the_whole_gallery(visit):
+    page = visit
+    generate(page, "an owl in a clock tower")
+    page.get_by_text("Start from pictures").click()
+    page.get_by_role("button", name="From the gallery").click()
+    page.get_by_role("searchbox", name="Search the gallery").fill("owl clock")
+    expect(page.locator(".hp-pick")).to_have_count(1)
+    page.get_by_role("checkbox", name="an owl in a clock tower").check()
+    page.get_by_role("button", name="Add 1 picture").click()
+    expect(page.locator(".hp-references li")).to_contain_text("halfpenny-")
+    expect(page.locator(".hp-primary").first).to_contain_text("Edit · $0.01")
+
+
 def test_uploads_are_looked_at_and_refused_in_words(visit, tmp_path):
     page = visit
     fake = tmp_path / "holiday.png"
@@ -225,6 +238,8 @@ def test_a_narrow_page_does_not_scroll_sideways_and_keeps_the_button_in_sight(ch
     page.goto(playing[0])
     expect(page.locator(".hp-primary")).to_contain_text("$0.00387", timeout=90_000)
     assert page.evaluate("document.querySelector('#rendered_cells').scrollWidth") <= 360
+    expect(page.locator(".hp-primary")).to_be_in_viewport()
+    page.locator(".hp-strip, .hp-empty").last.scroll_into_view_if_needed()
     expect(page.locator(".hp-primary")).to_be_in_viewport()
     context.close()
 
