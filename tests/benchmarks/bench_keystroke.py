@@ -105,7 +105,7 @@ def captions_page_ms(url: str) -> list[float]:
         page.goto(url)
         page.get_by_role("button", name="Try it with two sample photos").click(timeout=90_000)
         page.locator(".cp-pay .cp-go:enabled").wait_for()
-        page.get_by_text("My own prompt").click()
+        page.get_by_role("radio", name="My own prompt").check()
         box = page.get_by_label("Your prompt")
         box.fill(PROMPT)
         page.wait_for_timeout(2000)
