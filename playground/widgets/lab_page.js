@@ -49,6 +49,7 @@ class LabPage extends Page {
   act(message) {
     this.alert.hidden = true;
     if (message.do === "visit" && message.tab !== this.tab) this.select(message.tab, false);
+    if (message.tab) this.panels.get(message.tab).asked += 1;
     this.send(message);
   }
 
@@ -68,7 +69,7 @@ class LabPage extends Page {
         el("h2", { class: "lb-about" }, about), form, problem, tab === "sizes" && this.map.node, out);
       this.bar.append(button);
       this.body.append(node);
-      const panel = { node, button, form, out, problem, plots: [], inputs: new Map(), seen: tab === "sizes" };
+      const panel = { node, button, form, out, problem, plots: [], inputs: new Map(), seen: tab === "sizes", asked: Number(tab === "sizes"), done: 0 };
       this.panels.set(tab, panel);
       this.buildForm(tab, panel, fields[tab]);
       this.fill(panel, forms[tab]);
@@ -144,6 +145,7 @@ class LabPage extends Page {
   change(tab, changes, wait) {
     const panel = this.panels.get(tab);
     panel.pending = { ...panel.pending, ...changes };
+    panel.values = { ...panel.values, ...changes };
     clearTimeout(panel.timer);
     const go = () => {
       const all = panel.pending;
@@ -151,7 +153,7 @@ class LabPage extends Page {
       if (all) this.act({ do: "set", tab, changes: all });
     };
     // The map has all it needs for another quality; the kernel's own words follow.
-    if (tab === "sizes" && this.map.model && !("model" in changes) && !("on" in changes)) this.map.set({ ...panel.values, ...panel.pending });
+    if (tab === "sizes" && this.map.model && !("model" in changes) && !("on" in changes)) this.map.set(panel.values);
     if (wait) panel.timer = setTimeout(go, wait);
     else go();
   }
@@ -171,12 +173,13 @@ class LabPage extends Page {
     const panel = this.panels.get(tab);
     if (!panel) return;
     panel.seen = true;
-    this.fill(panel, form);
+    if (panel.asked - panel.done <= 1 && !panel.pending) this.fill(panel, form);
     const focused = this.focusIn(panel);
     panel.plots = [];
     panel.out.replaceChildren(...this.blocks.draw(blocks, buffers, panel.plots));
     this.refocus(panel, focused);
-    if (tab === "sizes") this.map.set({ ...form, ...panel.pending });
+    // What was changed since has its own answer on the way: the map is ahead of this one.
+    if (tab === "sizes" && panel.asked - panel.done <= 1 && !panel.pending) this.map.set(form);
     if (tab === this.tab) panel.plots.forEach((plot) => plot.draw());
     this.root.dataset[`shown${tab}`] = String(Number(this.root.dataset[`shown${tab}`] ?? 0) + 1);
   }
@@ -205,6 +208,7 @@ class LabPage extends Page {
   showProblem({ tab, text }) {
     const panel = this.panels.get(tab);
     if (!panel) return;
+    panel.done += 1;
     panel.problem.textContent = text;
     panel.problem.hidden = !text;
     panel.out.classList.toggle("lb-old", Boolean(text));
