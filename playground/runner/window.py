@@ -61,7 +61,7 @@ _SWITCH_SECONDS = 0.001
 # Photos that are made ready before a call is free for them.
 _AHEAD = 32
 # What may wait in memory, ready to be sent or on its way.
-_READY_BYTES = 128 * 2**20
+_READY_BYTES = 64 * 2**20
 # A gap in the steady clock of this length is a computer that slept.
 _SLEPT_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
