@@ -26,7 +26,6 @@ _BETWEEN = "\x1f"
 # Rows may be committed out of their order by programs that write at once; so far back is looked.
 _MARGIN = 1000
 _items, _captions, _history = schema.items, schema.captions, schema.history
-_MONTH_US = 86_400_000_000
 
 _flags = (
     sa.case({kind: code for code, kind in enumerate(KINDS)}, value=_items.c.kind)

@@ -312,9 +312,8 @@ def _fitting(known: Columns, question: Question) -> Array:
 
 
 def _mask(known: Columns, condition: Condition) -> Array:
-    ranges = {"rating": "rating", "cost": "cost", "created": "created", "pixels": "pixels"}
-    if condition.name in ranges:
-        column = getattr(known, ranges[condition.name])
+    if condition.name in {"rating", "cost", "created", "pixels"}:
+        column = getattr(known, condition.name)
         found = column >= condition.low
         if condition.high < 2**62:
             found &= column <= condition.high
