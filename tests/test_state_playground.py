@@ -209,15 +209,29 @@ def test_every_keystroke_in_a_long_prompt_is_priced(state):
     assert len(set(seen)) > 1
 
 
-def test_a_waiting_page_warms_up_without_opening_a_gallery():
+def test_a_waiting_page_has_its_tables_and_its_gallery_ready_and_connects_to_nobody(gallery):
     opened = []
     state = PlaygroundState(
-        lambda: opened.append(1), lambda: opened.append(2), provider="offline", executor=Inline()
+        lambda: opened.append("gallery") or gallery,
+        lambda: opened.append("client"),
+        provider="offline",
+        executor=Inline(),
     )
     quoting.snapped.cache_clear()
-    state.warm()
+    state.warm().join()
     assert quoting.snapped.cache_info().currsize > 0
-    assert opened == []
+    assert opened == ["gallery"]
+
+
+def test_what_fails_while_a_page_waits_is_said_when_it_is_opened(tmp_path):
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    state = PlaygroundState(
+        lambda: Gallery(tmp_path / "file"), lambda: connect("offline"), provider="offline"
+    )
+    state.warm().join()
+    assert (state.head, state.trouble) == (None, None)
+    state.open()
+    assert state.head.shut
 
 
 # -------------------------------------------------------------------------------------------------

@@ -108,12 +108,14 @@ class PageState(HasTraits):
         self._opening = threading.RLock()
         self._picking: tuple[str, str | None] = ("", None)
 
-    def warm(self) -> None:
+    def warm(self) -> threading.Thread:
         """Do ahead what opening needs, for a kernel that waits for its page.
 
         On a thread, and without a word: what fails now is said when the page is opened.
         """
-        threading.Thread(target=self._warmed, name="halfpenny-warm", daemon=True).start()
+        thread = threading.Thread(target=self._warmed, name="halfpenny-warm", daemon=True)
+        thread.start()
+        return thread
 
     def _warmed(self) -> None:
         with suppress(Exception):
