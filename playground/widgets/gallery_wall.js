@@ -74,8 +74,8 @@ class Wall {
       this.keptTop = top; // the shapes that follow make room for it
     } else if (top > this.grid.offsetTop) this.scroller.scrollTop = Math.max(0, this.grid.offsetTop - 72);
     this.layOut();
-    // What had the focus may be gone (into the trash): the picture in its place gets it.
-    if (stay && focused && this.nodes.has(Math.min(this.cursor, this.total - 1))) this.rove(this.cursor);
+    // What had the focus is gone (into the trash, or answered anew): the picture in its place gets it.
+    if (focused && this.total) this.rove(this.cursor);
   }
 
   /** The shapes and colours of all pictures of the answer. */
