@@ -203,7 +203,7 @@ def test_a_pilot_foretells_what_the_run_is_billed(make, folder, place):
     state = make()
     planned(state, folder)
     state.set_sample(5)
-    assert state.board.pilot.button.startswith("Try 5 first · about $0.0")
+    assert state.board.pilot.button.startswith("Try 5 first · $0.0")
     state.pilot()
     now = until(state, "planned", more=lambda status: status.get("forecast"))
     low, high = archive_board.whole(now.seen.status)

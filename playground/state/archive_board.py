@@ -257,7 +257,7 @@ def _pilot(
         wait = wait or f"{whose} leaves {money.short(left)}: less than one photo may cost."
     cost = render.range_text(_round(low), _round(high))
     # Which photos are drawn is open, so the agreement has room for the dearest.
-    return Offer(f"Try {count:,} first · about {cost}", wait, most * 2, most * 2 > CONSENT_DOLLARS)
+    return Offer(f"Try {count:,} first · {cost}", wait, most * 2, most * 2 > CONSENT_DOLLARS)
 
 
 def _round(dollars: Decimal) -> Decimal:

@@ -144,6 +144,7 @@ class ArchiveState(PageState):
         self._looked_at = 0.0
         self._brought_at = (-1, "")
         self._smalls: OrderedDict[str, bytes] = OrderedDict()
+        self._wanted: Sequence[Told] = ()
         self._watch = watch
         self._watching = False
 
@@ -354,6 +355,7 @@ class ArchiveState(PageState):
 
     def smalls_of(self, newest: Sequence[Told]) -> None:
         """Small pictures of captioned photos, from the gallery; each comes on `small`."""
+        self._wanted = newest
         if newest:
             self._submit(lambda: self._send_smalls(newest))
 
@@ -540,6 +542,8 @@ class ArchiveState(PageState):
 
     def _send_smalls(self, newest: Sequence[Told]) -> None:
         for told in newest:
+            if self._wanted is not newest:
+                return  # newer captions have come, with another list of pictures to show
             data = self._smalls.get(told.sha256)
             if data is None:
                 with self._lock, suppress(PlaygroundError):
