@@ -32,7 +32,7 @@ from jupyter_server.auth import IdentityProvider, User  # noqa: E402
 from jupyter_server.base.handlers import JupyterHandler  # noqa: E402
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler  # noqa: E402
 from tornado.httputil import HTTPHeaders, HTTPServerRequest  # noqa: E402
-from tornado.ioloop import PeriodicCallback  # noqa: E402
+from tornado.ioloop import IOLoop, PeriodicCallback  # noqa: E402
 from traitlets import Integer, List, Type, Unicode  # noqa: E402
 from voila.request_info_handler import RequestInfoSocketHandler  # noqa: E402
 from voila.static_file_handler import (  # noqa: E402
@@ -52,7 +52,7 @@ from playground.publish import site  # noqa: E402
 from playground.publish.database import NAME, Reader  # noqa: E402
 
 WAITERS = 3  # visitors who may wait for one that is being made ready
-WAIT_SECONDS = 8.0
+WAIT_SECONDS = 20.0
 CONNECT_SECONDS = 30.0  # from the page to its channel; who does not come was no browser
 GONE_SECONDS = 15.0  # after the channel was closed
 SILENT_SECONDS = 120.0  # without even a heartbeat: a tab that sleeps, or a laptop that was shut
@@ -327,32 +327,42 @@ def manager_class(base: Any, preheat: bool, size: int, page_config_hook: Any = N
             super().fill_if_needed(*args, **kwargs)
 
         def _warm(self) -> list[Any]:
-            pool = self._pools.setdefault(NOTEBOOK, [])
-            for task in [each for each in pool if each.done() and each.exception()]:
-                pool.remove(task)
-            return pool  # type: ignore[no-any-return]
+            """The pool, without kernels that did not start or whose page failed."""
+            pool: list[Any] = self._pools.setdefault(NOTEBOOK, [])
+            for task in [each for each in pool if each.done()]:
+                if task.exception():
+                    pool.remove(task)
+                elif task.result()["task"].done() and task.result()["task"].exception():
+                    pool.remove(task)
+                    IOLoop.current().add_callback(self._drop, task.result()["kernel_id"])
+            return pool
 
-        def _is_ready(self) -> bool:
-            """Whether the kernel that is handed out next has run the page already."""
+        async def _drop(self, kernel_id: str) -> None:
+            with contextlib.suppress(Exception):
+                await self.shutdown_kernel(kernel_id, now=True)
+
+        def _ready(self) -> int:
+            """How many kernels have run the page already; they come first in the pool."""
             pool = self._warm()
-            done = [each for each in pool if each.done() and each.result()["task"].done()]
-            if done:
-                pool.remove(done[0])
-                pool.insert(0, done[0])
-            return bool(done)
+            pool.sort(key=lambda task: not (task.done() and task.result()["task"].done()))
+            return sum(task.done() and task.result()["task"].done() for task in pool)
 
         async def ready(self) -> bool:
-            """Whether there is a warm kernel, now or (for a few visitors) in some seconds."""
-            if self._is_ready():
+            """Whether there is a warm kernel, now or (for a few visitors) in some seconds.
+
+            Who waits has a kernel of the pool that is being made ready, and nobody who comes
+            later takes it: otherwise the answer is no, at once.
+            """
+            if self._ready() > self.waiters:
                 return True
-            if self.waiters >= WAITERS or not self._warm():
+            if self.waiters >= min(WAITERS, len(self._warm())):
                 return False
             self.waiters += 1
             try:
                 until = time.monotonic() + WAIT_SECONDS
                 while time.monotonic() < until and self._warm():
                     await asyncio.sleep(0.05)
-                    if self._is_ready():
+                    if self._ready():
                         return True
             finally:
                 self.waiters -= 1
@@ -394,8 +404,7 @@ def manager_class(base: Any, preheat: bool, size: int, page_config_hook: Any = N
             if self.visits.pop(kernel_id, None) is None:
                 return
             if kernel_id in self:
-                with contextlib.suppress(Exception):
-                    await self.shutdown_kernel(kernel_id, now=True)
+                await self._drop(kernel_id)
             self.fill_if_needed(delay=0, notebook_name=NOTEBOOK)
 
         async def _alive(self, kernel_id: str) -> bool:
