@@ -35,6 +35,7 @@ from playground.store.upkeep import restore_backup
 from playground.values import CaptionRequest, Photo
 
 FULL = os.environ.get("PLAYGROUND_FULL_SIZE") == "1"
+pytestmark = pytest.mark.timeout(1_800 if FULL else 300)
 WORKERS = 16
 # A run in a process of its own. Its patience is short, because some answers never come.
 RUN = """

@@ -29,7 +29,9 @@ from playground.provider.offline.server import OfflineServer
 from playground.runner import recover
 from playground.store import Gallery
 
-POINTS = 1_000 if os.environ.get("PLAYGROUND_FULL_SIZE") == "1" else 40
+FULL = os.environ.get("PLAYGROUND_FULL_SIZE") == "1"
+POINTS = 1_000 if FULL else 40
+pytestmark = pytest.mark.timeout(1_800 if FULL else 300)
 RUN = """
 import sys
 from playground.provider.connect import connect

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from playground import photos
 from playground.store import Gallery
 
 FULL = os.environ.get("PLAYGROUND_FULL_SIZE") == "1"
+pytestmark = pytest.mark.timeout(1_800 if FULL else 300)
 EDIT = """
 import json, random, sys, time
 from playground.errors import GalleryProblem
