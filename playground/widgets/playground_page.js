@@ -576,7 +576,8 @@ class PlaygroundPage extends Page {
       tokens.length > 0 && el("p", { class: "hp-small" }, tokens.map((each, n) => `${n ? " · " : ""}${each.label.toLowerCase()}: ${each.quoted} quoted, ${each.billed} billed`).join("")),
       el("p", { class: "hp-small" }, [item.model, asked ? `asked for ${asked}${asked.includes("delivered") ? "" : `, delivered ${item.size}`}` : item.size, fact("Quality"), fact("Took"), item.created].filter(Boolean).join(" · "),
         fact("Request") && [" · ", el("code", {}, fact("Request"))]),
-      el("p", { class: "hp-prompt hp-clip3" }, item.prompt),
+      // Long enough to scroll within its lines at any width: keys must reach it then.
+      el("p", { class: "hp-prompt hp-clip3", ...(item.prompt.length > 200 || item.prompt.includes("\n") ? { tabindex: "0" } : {}) }, item.prompt),
       this.lineage.length > 0 && el("div", { class: "hp-lineage" }, el("span", { class: "hp-label" }, "Made from"), this.lineage.map((card) => el("button", { type: "button", class: "hp-tile", "aria-label": `Made from: ${card.label}`, onclick: () => this.send({ do: "select", id: card.id }) }, card.src ? el("img", { src: card.src, alt: "" }) : "?"))));
   }
 
