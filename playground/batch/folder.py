@@ -77,6 +77,9 @@ def in_batches(
     max_lines: int = MAX_LINES,
     max_bytes: int = MAX_BYTES,
     lost_after_seconds: float = LOST_AFTER_SECONDS,
+    run_id: str | None = None,
+    alone: bool = False,
+    on_made: Callable[[BatchRun], object] | None = None,
 ) -> BatchSummary:
     """Ask about an archive's photos in batches, and bring in what waits from earlier runs.
 
@@ -98,7 +101,8 @@ def in_batches(
         client,
         plan,
         caps=limits,
-        run_id=planned.run_id,
+        run_id=run_id or planned.run_id,
+        alone=alone,
         rates=rates,
         wait=wait,
         max_lines=max_lines,
@@ -131,12 +135,14 @@ def in_batches(
             quoted=planned.quoted,
             stopped=run.stopped,
             interrupted=interrupted,
-            run_id=planned.run_id,
+            run_id=run_id or planned.run_id,
             waiting=standing.lines,
             standing=standing,
             notes=tuple(run.notes),
         )
 
+    if on_made is not None:
+        on_made(run)
     try:
         run.adopt()
         rows = run.knows(plan.rows)

@@ -60,6 +60,7 @@ class Maker:
         max_lines: int = MAX_LINES,
         max_bytes: int = MAX_BYTES,
         lost_after_seconds: float = LOST_AFTER_SECONDS,
+        alone: bool = False,
     ) -> None:
         self._gallery, self._client, self._plan = gallery, client, plan
         self._caps, self._run_id = caps or Caps(), run_id or secrets.token_hex(8)
@@ -68,6 +69,7 @@ class Maker:
         self._on_change = on_change or (lambda: None)
         self._max_lines, self._max_bytes = max_lines, max_bytes
         self._lost_after_seconds = lost_after_seconds
+        self._alone = alone
         self._book = gallery.ledger.batches
         self._api: Batches = client.batches
         self._scratch = gallery.spool_path("batch").parent
@@ -147,6 +149,8 @@ class Maker:
 
     def _is_ours(self, batch: Batch) -> bool:
         if batch.provider != self._client.provider or batch.status == "not found":
+            return False
+        if self._alone and batch.run_id != self._run_id:
             return False
         return batch.phase in {"running", "creating"} or batch.ours or not batch.owner_lives
 

@@ -66,6 +66,7 @@ class BatchRun(Maker):
         wait: waits so many seconds, or less and then tells to stop.
         on_change: called after every step that changed something.
         lost_after_seconds: see above.
+        alone: look at this run's batches only, not at all of the gallery.
 
     Attributes:
         captioned, failed, unknown, dollars: what this run has booked.
@@ -238,6 +239,10 @@ class BatchRun(Maker):
                 self._note(f"{batch.remote_id} could not be cancelled: {state.message}")
         self._on_change()
         return count
+
+    def stop(self, why: str) -> None:
+        """Hand in nothing more; what waits at the provider goes on."""
+        self._stop(why)
 
     def give_up(self, batch_id: str) -> None:
         """Wait no longer for a batch that the provider does not know: its lines stay held."""

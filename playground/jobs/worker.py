@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import queue
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from playground import money
 from playground.errors import InvalidRequest, PlaygroundError
-from playground.jobs import shown
+from playground.jobs import batched, shown
 from playground.jobs.desk import Job, Post
 from playground.photos import similar
 from playground.runner import Archive, Problem, Summary, caps
+from playground.runner.plan import Row
 from playground.store import Where
 from playground.store.files import name_of
 from playground.store.looks import Looks
@@ -38,6 +40,8 @@ _LISTEN_SECONDS = 0.1
 _TELL_SECONDS = 0.25
 _BEAT_SECONDS = 2.0
 _AT_ONCE = 200
+# Photos whose standard price tells that of a pilot, where the rest goes another way.
+_PRICED = 200
 # Of the status, what a worker takes over from the one before it.
 _KEPT = ("spent", "stopped", "set_aside", "ended", "agreed")
 BUSY = frozenset({"starting", "scanning", "comparing", "pricing", "pilot", "running", "paused"})
@@ -77,6 +81,9 @@ class Worker:
         self._job: Job
         self._bytes = self._answers = 0
         self._archive: Archive | None = None
+        self._trial: Archive | None = None
+        self._batching: batched.Batching | None = None
+        self._waits = 0
         self._photos: list[Photo] = []
         self._unreadable: list[Problem] = []
         self._set_aside: list[Problem] = []
@@ -92,7 +99,9 @@ class Worker:
         self._why_closed = self._why_closed or why
         self._closing.set()
         self._skip.set()
-        archive = self._archive
+        archive, batching = self._asked, self._batching
+        if batching is not None:
+            batching.leave()
         if archive is not None:
             archive.cancel(why or "it was ended")
         self._queue.put({"do": "close"})
@@ -132,6 +141,15 @@ class Worker:
             self._phase = "ended" if self._told.get("ended") else "planned"
             if not self._lost:
                 self._write(closed=True)
+
+    @property
+    def _asked(self) -> Archive | None:
+        """What is asked about live: a pilot of a run of batches is a plan of its own."""
+        return self._trial or self._archive
+
+    @property
+    def _by_batch(self) -> bool:
+        return self._job.fields.get("tier") == "batch"
 
     # -- one thing after the other -------------------------------------------------------------
 
@@ -264,9 +282,12 @@ class Worker:
         if not self._halt.is_set():
             self._tell(problem="")
         try:
-            self._archive = Archive(self._gallery, self._client, **dict(self._job.fields))
+            self._archive = self._made()
         except PlaygroundError as problem:
             self._tell(problem=str(problem))
+
+    def _made(self, **changes: Any) -> Archive:
+        return Archive(self._gallery, self._client, **{**self._job.fields, **changes})
 
     def _take(self, some: list[Photo]) -> None:
         if self._archive is None:
@@ -277,11 +298,15 @@ class Worker:
             self._archive = None
             self._tell(problem=str(problem), quote=None, asking=0)
 
-    def _price(self) -> None:
-        """Plan anew: after the scan, and whenever the question or the choice changes."""
-        if self._closing.is_set():
+    def _price(self, *, again: bool = False) -> None:
+        """Plan anew: after the scan, and whenever the question or the choice changes.
+
+        `again` after something was asked, while the page shows that.
+        """
+        if self._closing.is_set() and not again:
             return
-        self._set_phase("pricing")
+        if not again:
+            self._set_phase("pricing")
         self._make()
         self._twins, answered = {}, set[str]()
         if self._archive is not None:
@@ -337,9 +362,12 @@ class Worker:
             self._tell(quote=None, rest=None, asking=0, savings=[])
             return
         plan = archive.plan
-        quote = archive.rest
+        quote, asking = archive.rest, archive.remaining
+        rows = batched.not_waiting(self._gallery, archive) if whole else None
+        if rows is not None:
+            quote, asking = plan.quote_of_rows(rows) if rows else None, len(rows)
         self._tell(
-            asking=archive.remaining,
+            asking=asking,
             skipped=plan.skipped - plan.copies,
             copies=plan.copies,
             quote=shown.price(quote),
@@ -348,6 +376,9 @@ class Worker:
         if not whole:
             return
         least = plan.least
+        self._waits = archive.remaining - asking
+        self._tell(waiting=self._waits, batches=batched.standing(self._gallery, self._job.id))
+        self._tell(pilot_quote=self._price_of_pilot(archive.left if rows is None else rows))
         self._tell(
             least=None if least is None else money.plain(least),
             set_aside=shown.reasons(plan.errors),
@@ -355,12 +386,31 @@ class Worker:
         with suppress(InvalidRequest):
             self._tell(savings=shown.savings(archive.savings()))
 
+    def _price_of_pilot(self, rows: list[Row]) -> dict[str, Any] | None:
+        """What a pilot costs of which the rest goes in batches, for so many photos: `of`."""
+        archive = self._archive
+        if archive is None or not self._by_batch or not rows:
+            return None
+        some = rows[:: max(1, len(rows) // _PRICED)]
+        plan = batched.live(archive, self._made, some).plan
+        least = plan.least
+        return {
+            **(shown.price(plan.total()) or {}),
+            "of": len(plan.rows),
+            "least": None if least is None else money.plain(least),
+        }
+
     # -- asking --------------------------------------------------------------------------------
 
     def _ask(self, command: Mapping[str, Any], pilot: int | None) -> None:
         """A pilot of so many photos, or the run over all the rest."""
         archive = self._archive
-        if archive is None or not archive.remaining:
+        if archive is None:
+            return
+        if not archive.remaining:
+            if pilot is None and self._told.get("batches"):
+                # Another program has brought in what this job handed in.
+                self._tell(stopped="", ended="done", progress=None)
             return
         budget = command.get("budget")
         if budget != self._job.budget:
@@ -375,25 +425,82 @@ class Worker:
         }
         quoted = self._told.get("quoted") or self._told.get("quote")
         self._tell(stopped="", ended=None, problem="", quoted=quoted, agreed=command.get("consent"))
+        if self._by_batch and pilot is None:
+            self._ask_in_batches(archive, options)
+            return
         self._set_phase("running" if pilot is None else "pilot")
-        if pilot is None:
-            summary = archive.run(**options)
-        else:
-            found, summary = archive.pilot(pilot, **options)
-            self._tell(forecast=shown.forecast(found), piloted=summary.captioned)
-        self._cancel = self._pause = False
-        self._finished(archive, summary, pilot)
+        try:
+            if pilot is None:
+                summary = archive.run(**options)
+            elif self._by_batch:
+                archive, summary = self._try_live(archive, pilot, options)
+            else:
+                found, summary = archive.pilot(pilot, **options)
+                self._tell(forecast=shown.forecast(found), piloted=summary.captioned)
+            self._cancel = self._pause = False
+            self._finished(archive, summary, pilot)
+        finally:
+            self._trial = None
+
+    def _try_live(
+        self, archive: Archive, count: int, options: Mapping[str, Any]
+    ) -> tuple[Archive, Summary]:
+        """A pilot now, at the standard price: nobody waits a day for a forecast."""
+        rows = batched.not_waiting(self._gallery, archive)
+        left = archive.left if rows is None else rows
+        drawn = random.Random().sample(left, min(count, len(left)))  # noqa: S311 - no secret
+        self._trial = trial = batched.live(archive, self._made, drawn)
+        summary = trial.run(**options)
+        found = batched.forecast(trial, archive)
+        self._price(again=True)
+        self._tell(forecast=shown.forecast(found), piloted=summary.captioned)
+        return trial, summary
+
+    def _ask_in_batches(self, archive: Archive, options: Mapping[str, Any]) -> None:
+        """Hand in what is not handed in yet, and wait; whoever comes after this one goes on."""
+        self._batching = batching = batched.Batching(
+            self._gallery, self._client, self._job.id, self._tell_batches
+        )
+        self._tell(progress=None)
+        self._set_phase("running")
+        if self._cancel:
+            batching.cancel()
+        if self._closing.is_set():
+            batching.leave()
+        try:
+            summary = batching.run(archive, budget=options["budget"], confirm=options["confirm"])
+        finally:
+            self._batching = None
+            self._cancel = self._pause = False
+            self._spend_so_far()
+            self._price(again=True)
+        self._set_aside_now(summary)
+        stopped = "" if batching.was_left and self._waits else summary.stopped
+        self._tell(
+            stopped=stopped,
+            notes=list(summary.notes[:4]),
+            ended="early" if stopped or self._waits else "done",
+        )
+
+    def _tell_batches(self) -> None:
+        self._spend_so_far()
+        found = batched.standing(self._gallery, self._job.id)
+        self._tell(batches=found, waiting=found["waiting"] if found else 0)
 
     def _finished(self, archive: Archive, summary: Summary, pilot: int | None) -> None:
-        self._set_aside = list(summary.errors)
-        self._tell_plan()
+        if archive is self._archive:
+            self._tell_plan()
         self._tell(
             stopped=summary.stopped,
             progress=shown.progress(archive.progress, self._before),
-            set_aside=shown.reasons(summary.errors),
             ended=None if pilot else ("early" if summary.stopped else "done"),
         )
         self._spend_so_far()
+        self._set_aside_now(summary)
+
+    def _set_aside_now(self, summary: Summary) -> None:
+        self._set_aside = list(summary.errors)
+        self._tell(set_aside=shown.reasons(summary.errors))
         if summary.errors:
             with (
                 suppress(OSError),
@@ -451,6 +558,8 @@ class Worker:
                 self._pause = what == "pause"
             case "cancel":
                 self._cancel = asking
+                if self._batching is not None:
+                    self._batching.cancel()
                 if not asking:
                     self._skip.set()
                     self._halt.set()
@@ -469,7 +578,7 @@ class Worker:
 
     def _steer(self) -> None:
         """Make a run do what was last said, also when that was said before it had begun."""
-        archive = self._archive
+        archive = self._asked
         if archive is None or not archive.running:
             return
         if self._cancel:
@@ -482,9 +591,10 @@ class Worker:
 
     def _write(self, *, closed: bool = False) -> None:
         self._changed = False
-        archive, phase = self._archive, self._phase
+        archive, phase = self._asked, self._phase
         now = dict(self._told)
-        if archive is not None and phase in {"running", "pilot"}:
+        live = phase == "pilot" or (phase == "running" and not self._by_batch)
+        if archive is not None and live:
             progress = archive.progress
             now["progress"] = shown.progress(progress, self._before)
             if progress.state == "paused":

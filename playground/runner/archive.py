@@ -149,6 +149,16 @@ class Archive:
         left = [index for index in range(len(self.plan.rows)) if index not in self._done]
         return self.plan.quote_of(left) if left else None
 
+    @property
+    def left(self) -> list[Row]:
+        """The questions that are planned and not answered yet."""
+        return [row for index, row in enumerate(self.plan.rows) if index not in self._done]
+
+    @property
+    def bills(self) -> list[tuple[Row, Decimal]]:
+        """The questions that this archive's pilots and runs had answered, and their dollars."""
+        return [(self.plan.rows[index], dollars) for index, dollars in self._billed.items()]
+
     # -- running -------------------------------------------------------------------------------
 
     def pilot(

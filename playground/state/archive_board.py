@@ -165,9 +165,29 @@ def _stage(seen: Seen) -> str:
     return "ended" if phase == "ended" else "planned"
 
 
+def in_batches(status: Mapping[str, Any]) -> str:
+    """How far a job's batches are, in words; "" when it has none under way."""
+    found = status.get("batches") or {}
+    going = int(found.get("going") or 0)
+    if not going:
+        return ""
+    some = "1 batch" if going == 1 else f"{going:,} batches"
+    return f"{some} in progress, {found['done']:,} of {found['lines']:,} lines done"
+
+
 def _headline(seen: Seen, stage: str) -> str:
     status = seen.status
     answers = f"{int(status.get('answers') or 0):,} captions"
+    waiting = int(status.get("waiting") or 0)
+    if waiting and stage in {"lost", "ended", "planned"}:
+        why = "The program that waited was killed. " if stage == "lost" else ""
+        if status.get("stopped") and stage != "lost":
+            why = f"Stopped: {status['stopped']}. "
+        return (
+            f"{why}{_photos(waiting)} wait at the provider ({in_batches(status) or 'in batches'}) "
+            "and are answered without this program. Bring them in here, or with "
+            "`playground batches --fetch`; nothing is asked or paid twice."
+        )
     if stage == "lost":
         if seen.phase in RUNNING:
             return (
@@ -190,7 +210,7 @@ def _wait(seen: Seen, stage: str, stale: bool) -> str:
     if status.get("problem") and not status.get("asking"):
         return str(status["problem"])
     if not status.get("asking"):
-        if stage == "lost":
+        if stage == "lost" or status.get("waiting"):
             return ""
         if not status.get("photos"):
             return "There are no photos there."
@@ -217,7 +237,11 @@ def _prices(status: Mapping[str, Any]) -> tuple[Decimal, Decimal, Decimal] | Non
 
 def _run(status: Mapping[str, Any], cap: Cap, room: Decimal | None, wait: str) -> Offer:
     asking, prices = int(status.get("asking") or 0), _prices(status)
-    photos = f"{asking:,} photo{'' if asking == 1 else 's'}"
+    photos, waiting = _photos(asking), int(status.get("waiting") or 0)
+    if waiting and not asking:
+        held = money.short(Decimal((status.get("batches") or {}).get("held") or 0))
+        note = f"They are handed in; {held} is held for them. Nothing new is bought."
+        return Offer(f"Bring in {_photos(waiting)} that wait", wait, note=note)
     if prices is None:
         return Offer("Caption", wait or "The price is not known.")
     low, high, most = prices
@@ -238,6 +262,8 @@ def _run(status: Mapping[str, Any], cap: Cap, room: Decimal | None, wait: str) -
                 "more. The run stops there, and can go on under a higher cap."
             )
         most = left
+    if waiting:
+        note = f"{_photos(waiting)} more wait in a batch and are left out of the price. {note}"
     verb = "Caption" if not status.get("answers") else "Caption the other"
     return Offer(f"{verb} {photos} · {told}", wait, most, most > CONSENT_DOLLARS, note)
 
@@ -248,16 +274,25 @@ def _pilot(
     asking, quote = int(status.get("asking") or 0), status.get("quote")
     if not quote or quote["low"] is None or quote["high"] is None or count < 1:
         return Offer("Try some first", wait or "There is nothing to ask about.")
-    share = Decimal(count) / asking
+    # Where the rest goes in batches, a pilot is still asked now, at its own price.
+    now = status.get("pilot_quote")
+    quote = now or quote
+    share = Decimal(count) / (now["of"] if now else asking)
     low, high = Decimal(quote["low"]) * share, Decimal(quote["high"]) * share
     most = Decimal(quote["most"]) * share
     left, whose = _left(status, cap, room)
-    least = Decimal(status.get("least") or 0)
+    least = Decimal((now or status).get("least") or 0)
     if left is not None and left < least:
         wait = wait or f"{whose} leaves {money.short(left)}: less than one photo may cost."
     cost = render.range_text(_round(low), _round(high))
     # Which photos are drawn is open, so the agreement has room for the dearest.
-    return Offer(f"Try {count:,} first · {cost}", wait, most * 2, most * 2 > CONSENT_DOLLARS)
+    words = f"Try {count:,} now" if now else f"Try {count:,} first"
+    note = "What is tried is answered now, at the standard price." if now else ""
+    return Offer(f"{words} · {cost}", wait, most * 2, most * 2 > CONSENT_DOLLARS, note)
+
+
+def _photos(count: int) -> str:
+    return f"{count:,} photo{'' if count == 1 else 's'}"
 
 
 def _round(dollars: Decimal) -> Decimal:

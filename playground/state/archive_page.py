@@ -23,7 +23,7 @@ from typing import Any
 from traitlets import Instance
 from traitlets import Tuple as Many
 
-from playground import money, photos
+from playground import catalog, money, photos, pricing
 from playground.errors import GalleryProblem, InvalidRequest, PhotoProblem, PlaygroundError
 from playground.jobs import Desk, Job, Seen
 from playground.jobs.desk import new_id
@@ -42,7 +42,7 @@ from playground.state.page import Head, PageState
 from playground.state.question import Options
 from playground.store import Gallery, Where
 from playground.store.told import RunBill, Told
-from playground.values import GalleryItem
+from playground.values import GalleryItem, Tier
 
 NEWEST = 24
 FOUND = 12
@@ -51,6 +51,7 @@ SMALL_PX = 200
 _WATCH_SECONDS = 0.1
 _LOOK_ANYWAY_SECONDS = 1.0
 _SMALLS = 400
+TIERS: tuple[Tier, ...] = ("standard", "flex", "batch")
 _FACETS = ("kind", "model", "rating", "tag")
 Launch = Callable[[Desk, str, int], Callable[[], str]]
 Submit = Callable[[Callable[[], None]], object]
@@ -133,7 +134,7 @@ class ArchiveState(PageState):
         self.options = Options(models=("gpt-5.4-nano",))
         self.cap = Cap()
         self._sample = 0
-        self.tier = "standard"
+        self.tier: str = "standard"
         self._job_id = ""
         self._desk_made: Desk | None = None
         self._why_gone: Callable[[], str] = lambda: ""
@@ -204,6 +205,8 @@ class ArchiveState(PageState):
         """Change the question; a plan is priced anew by its worker."""
         with self._guarded():
             self.options = self.options.changed(changes)
+            if self.refused_tiers.get(self.tier):
+                self.tier = "standard"
             if self._job_id and not self.options.schema_problem and not self._blank:
                 fields, options = self._question()
                 seen = self._desk.seen(self._job_id)
@@ -215,10 +218,30 @@ class ArchiveState(PageState):
             self._show()
 
     def set_tier(self, tier: str) -> None:
-        """When answers come: `standard` at once, `flex` when there is room, at half the price."""
+        """When answers come: `standard` at once; at half the price `flex` when there is room, or
+        `batch` within a day.
+        """
         with self._guarded():
-            self.tier = "flex" if tier == "flex" else "standard"
+            if tier not in TIERS:
+                msg = f"{tier!r} is none of {', '.join(TIERS)}."
+                raise InvalidRequest(msg)
+            if self.refused_tiers.get(tier):
+                msg = f"{self.refused_tiers[tier]} Choose another model for it."
+                raise InvalidRequest(msg)
+            self.tier = tier
             self.set()
+
+    @property
+    def refused_tiers(self) -> dict[str, str]:
+        """The ways that the chosen model is not sold in, and why."""
+        table, today = catalog.default(), pricing.today()
+        found: dict[str, str] = {}
+        for tier in TIERS[1:]:
+            tariffs = [table.tariff(name, tier, today) for name in self.options.models]
+            why = next((one for one in tariffs if isinstance(one, str)), "")
+            if why:
+                found[tier] = f"{why[:1].upper()}{why[1:].rstrip('.')}."
+        return found
 
     def set_cap(self, text: str) -> None:
         """The cap of the pilot and the run together, as typed; empty: none."""

@@ -4,6 +4,7 @@ const TASKS = {
   describe: "Describe", alt: "Alt text", tags: "Tags", ocr: "Text in it", attributes: "Attributes", own: "My own prompt",
 };
 const LANGUAGES = ["English", "German", "French", "Spanish", "Italian", "Portuguese", "Dutch", "Polish", "Arabic", "Hindi", "Japanese", "Chinese"];
+const TIERS = { standard: "Now", flex: "Flex · half price, when there is room", batch: "Batch · half price, within 24 h" };
 const PHASES = {
   starting: "starting", scanning: "looking at the photos", comparing: "looking for near-duplicates", pricing: "working out the price",
   planned: "planned", pilot: "trying some", running: "running", paused: "paused", ended: "ended", killed: "was killed",
@@ -121,7 +122,8 @@ class ArchivePage extends Page {
     this.edges = el("div", { class: "ap-chips", role: "radiogroup", "aria-label": "Longest side that is sent" });
     this.details = el("div", { class: "ap-chips", role: "radiogroup", "aria-label": "Detail" });
     this.lengths = el("div", { class: "ap-chips", role: "radiogroup", "aria-label": "Length of the answer" });
-    this.tiers = el("div", { class: "ap-chips", role: "radiogroup", "aria-label": "When answers come" });
+    this.tiers = el("div", { class: "ap-chips", role: "radiogroup", "aria-label": "How they are sent" });
+    this.tierNote = el("p", { class: "hp-small" });
 
     this.cap = el("input", { type: "text", inputmode: "decimal", class: "ap-input ap-cap", placeholder: "no cap", "aria-label": "Cap for this run, pilot included, in dollars" });
     this.cap.addEventListener("input", () => this.capLater());
@@ -162,7 +164,7 @@ class ArchivePage extends Page {
       section("Model", this.modelSelect),
       section("Send them", this.edges, el("div", { class: "ap-row" }, el("span", { class: "hp-small" }, "Detail"), this.details)),
       section("Answer at most", this.lengths),
-      section("When", this.tiers, el("p", { class: "hp-small" }, "Within a day, at half the price: playground caption --via batch.")));
+      section("Send", this.tiers, this.tierNote));
     this.asking = el("p", { class: "ap-asking hp-small", hidden: true });
     this.pay = el("div", { class: "ap-pay" },
       el("label", { class: "ap-capline" }, el("span", {}, "Cap for this run"), this.cap),
@@ -181,8 +183,8 @@ class ArchivePage extends Page {
   /** Radio buttons that look like chips; the arrow keys move, as in a radio group. */
   radios(group, name, entries, chosen, pick) {
     const focused = group.contains(document.activeElement);
-    group.replaceChildren(...entries.map(({ value, label }) => {
-      const input = el("input", { type: "radio", name: `${this.unique}-${name}`, value: String(value), onchange: () => pick(value) });
+    group.replaceChildren(...entries.map(({ value, label, off }) => {
+      const input = el("input", { type: "radio", name: `${this.unique}-${name}`, value: String(value), disabled: Boolean(off), onchange: () => pick(value) });
       input.checked = value === chosen;
       return el("label", { class: "ap-chip" }, input, el("span", {}, label));
     }));
@@ -203,7 +205,11 @@ class ArchivePage extends Page {
     this.part("details", [choices.details, options.detail], () => this.radios(this.details, "detail", choices.details.map((value) => ({ value, label: value })), options.detail, (detail) => this.change({ detail }, true)));
     const lengths = choices.lengths.includes(options.max_tokens) ? choices.lengths : [...choices.lengths, options.max_tokens];
     this.part("lengths", [lengths, options.max_tokens], () => this.radios(this.lengths, "length", lengths.map((value) => ({ value, label: `${Math.floor(value * 0.75)} words` })), options.max_tokens, (max_tokens) => this.change({ max_tokens }, true)));
-    this.part("tiers", choices.tier, () => this.radios(this.tiers, "tier", [{ value: "standard", label: "Now" }, { value: "flex", label: "When there is room · half price" }], choices.tier, (tier) => this.act({ do: "tier", tier })));
+    this.part("tiers", [choices.tier, choices.refused], () => {
+      const refused = choices.refused ?? {};
+      this.radios(this.tiers, "tier", Object.entries(TIERS).map(([value, label]) => ({ value, label, off: refused[value] })), choices.tier, (tier) => this.act({ do: "tier", tier }));
+      this.tierNote.textContent = [choices.tier === "batch" && "Trying some first stays live, at the standard price.", ...Object.values(refused)].filter(Boolean).join(" ");
+    });
     this.promptBox.textContent = choices.prompt;
     if (document.activeElement !== this.language) this.language.value = options.language;
     if (before?.task !== options.task || !this.fields.contains(document.activeElement)) this.part("fields", options, () => this.showFields());
@@ -307,10 +313,10 @@ class ArchivePage extends Page {
       if (board.path && document.activeElement !== this.path) this.path.value = board.path;
       this.part("id", board.id ?? "", () => this.found.replaceChildren());
     }
-    this.go.hidden = running || lost || (stage === "ended" && board.asking === "0");
+    this.go.hidden = running || lost || (stage === "ended" && board.asking === "0" && !board.waiting);
     this.trying.hidden = running || lost || stage === "empty" || Boolean(board.forecast) || stage === "ended";
     if (document.activeElement !== this.count && board.sample_count) this.count.value = board.sample_count;
-    this.pause.hidden = !running;
+    this.pause.hidden = !running || Boolean(board.batches && phase === "running");
     this.stop.hidden = !running && stage !== "looking";
     this.again.hidden = !lost;
     this.fresh.hidden = stage === "empty" || stage === "looking";
@@ -343,14 +349,19 @@ class ArchivePage extends Page {
   }
 
   waitText(board) {
+    if (board.stage === "running" && board.batches && board.phase === "running") {
+      return board.batches.cancelling
+        ? "The provider was asked to end them; what was done by then is booked. That takes up to ten minutes."
+        : "The provider works on them without this page or this machine: close what you like. Cancelling keeps what is done.";
+    }
     if (board.stage === "running") {
       return board.phase === "paused"
         ? "Paused: nothing more is sent until you resume."
         : "This runs without the page: you can close the tab. Cancelling keeps what came; what is under way may still be billed.";
     }
     if (board.stage === "empty") return "";
-    if (board.stage === "ended" && board.asking === "0") return "Everything here is answered; nothing is asked twice.";
-    return board.run.wait || board.run.note || (board.run.asks ? "You will be asked to confirm this price." : "");
+    if (board.stage === "ended" && board.asking === "0" && !board.waiting) return "Everything here is answered; nothing is asked twice.";
+    return board.run.wait || [board.run.note, this.trying.hidden ? "" : board.pilot.note].filter(Boolean).join(" ") || (board.run.asks ? "You will be asked to confirm this price." : "");
   }
 
   speak(board, before) {
@@ -493,13 +504,23 @@ class ArchivePage extends Page {
       room.replaceChildren(this.live.head, this.live.done, this.live.bar, el("dl", { class: "ap-tiles ap-live" }, words.map((word) => el("div", { class: "ap-tile" }, el("dt", {}, labels[word]), this.live[word]))));
     }
     const { live } = this;
-    const kind = board.phase === "paused" ? "Paused" : board.phase === "pilot" ? "Trying some, drawn at random" : "Running";
+    const batches = board.phase === "running" ? board.batches : null;
+    for (const word of ["speed", "burn", "completion"]) live[word].parentElement.hidden = Boolean(batches);
+    live.left.previousElementSibling.textContent = batches ? "Comes within 24 h" : "Left, at this speed";
+    const kind = batches ? (batches.cancelling ? "Cancelling" : "Waiting for batches") : board.phase === "paused" ? "Paused" : board.phase === "pilot" ? "Trying some, drawn at random" : "Running";
     this.part("livehead", [kind, board.source], () => live.head.replaceChildren(kind, el("span", { class: "ap-source" }, board.source)));
-    live.done.replaceChildren(now ? `${now.text}` : "…", el("span", { class: "ap-note" }, now && (now.failed !== "0" || now.unknown !== "0") ? `${now.failed} set aside · ${now.unknown} with an unknown bill` : ""));
-    live.bar.max = now?.planned ?? 1;
-    live.bar.value = now?.done ?? 0;
+    if (batches) {
+      live.done.replaceChildren(batches.text);
+      live.bar.max = batches.lines;
+      live.bar.value = batches.done;
+      live.left.replaceChildren("by ", batches.by);
+    } else live.done.replaceChildren(now ? `${now.text}` : "…", el("span", { class: "ap-note" }, now && (now.failed !== "0" || now.unknown !== "0") ? `${now.failed} set aside · ${now.unknown} with an unknown bill` : ""));
+    if (!batches) {
+      live.bar.max = now?.planned ?? 1;
+      live.bar.value = now?.done ?? 0;
+    }
     live.speed.textContent = board.phase === "paused" ? "paused" : now?.speed ?? "–";
-    live.left.textContent = board.phase === "paused" ? "–" : now?.left || "–";
+    if (!batches) live.left.textContent = board.phase === "paused" ? "–" : now?.left || "–";
     live.billed.replaceChildren(money(board.billed), el("span", { class: "ap-note" }, board.cap ? `of ${board.cap} at most` : board.sample ? "sample prices" : ""));
     live.held.replaceChildren(board.held ? money(board.held) : "–");
     live.burn.replaceChildren(...(now?.burn && now.burn !== "–" && board.phase !== "paused" ? [money(now.burn)] : ["–"]));

@@ -14,6 +14,7 @@ from playground.state.archive_board import (
     Board,
     Offer,
     advice,
+    in_batches,
     rounded,
     spent,
     whole,
@@ -117,7 +118,8 @@ class ArchiveView(PageView):
         if (options, self.page.tier) != self._options:
             self._options = (options, self.page.tier)
             chosen = choices(options, self.page.cap.text)
-            self.send({"show": "choices", "tier": self.page.tier, **chosen})
+            tiers = {"tier": self.page.tier, "refused": self.page.refused_tiers}
+            self.send({"show": "choices", **tiers, **chosen})
         self.send({"show": "board", **board_values(board)})
 
     def _show_brought(self, brought: Brought) -> None:
@@ -225,6 +227,8 @@ def board_values(board: Board) -> Message:
         "alike": alike_values(status.get("alike") or {}),
         "forecast": _forecast(status),
         "progress": progress_values(status, board.seen.phase),
+        "batches": batch_values(status),
+        "waiting": int(status.get("waiting") or 0),
         "answers": _whole(status.get("answers")),
         "billed": money.short(settled),
         "held": money.short(held) if held else "",
@@ -342,6 +346,21 @@ def progress_values(status: Mapping[str, Any], phase: str) -> Message | None:
         "took": _left(now["seconds"]),
         "completion": (rounded(Decimal(end["low"]), Decimal(end["high"])) if end and going else ""),
         "paused": phase == "paused",
+    }
+
+
+def batch_values(status: Mapping[str, Any]) -> Message | None:
+    """How far a job's batches are, as text; None when it has none under way."""
+    found = status.get("batches")
+    if not found or not found["going"]:
+        return None
+    by = str(found["by"]).replace("T", " ").replace("+00:00", " UTC")
+    return {
+        "text": in_batches(status),
+        "done": found["done"],
+        "lines": found["lines"],
+        "by": by,
+        "cancelling": bool(found["cancelling"]),
     }
 
 
