@@ -16,6 +16,7 @@ from playground.provider.connect import connect, provider_name
 from playground.state.archive_page import ArchiveState, Launch
 from playground.state.captions_page import CaptionsState
 from playground.state.gallery import GalleryState
+from playground.state.gallery_publish import PublishState
 from playground.state.lab_page import LabState
 from playground.state.playground_page import PlaygroundState
 from playground.store import Gallery
@@ -31,14 +32,15 @@ if TYPE_CHECKING:
 
 
 def gallery(location: str | Path | None = None) -> GalleryView:
-    """The gallery page: search, look, rate, tag and note; it never spends.
+    """The gallery page: search, look, rate, tag, note and publish; it never spends.
 
     Args:
         location: the gallery's folder or URL; `PLAYGROUND_GALLERY` or ./gallery by default.
+            What is published goes beside the notebook (served: beside the gallery).
     """
     state = GalleryState(lambda: Gallery(location), provider=provider_name())
     state.warm()
-    return GalleryView(state)
+    return GalleryView(state, PublishState(state, _kept_folder()))
 
 
 def playground(location: str | Path | None = None, client: Client | None = None) -> PlaygroundView:
@@ -83,13 +85,13 @@ def pricing_lab(location: str | Path | None = None, progress: str | Path | None 
         progress: the folder where the exercises' progress is kept; the notebook's by default
             (served by `playground serve`: the gallery's parent).
     """
-    folder = Path(progress) if progress is not None else _progress_folder()
+    folder = Path(progress) if progress is not None else _kept_folder()
     state = LabState(lambda: Gallery(location, read_only=True), folder)
     state.warm()
     return LabView(state)
 
 
-def _progress_folder() -> Path:
+def _kept_folder() -> Path:
     """The notebook's folder; a served page runs in a private one that is thrown away."""
     kept = os.environ.get("PLAYGROUND_GALLERY", "")
     if os.environ.get(PAGES_VARIABLE) and kept and "://" not in kept:

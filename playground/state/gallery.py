@@ -337,15 +337,7 @@ class GalleryState(PageState):
         accept_alt, deleted.
         """
         with self._guarded(changes):
-            if sequence != self._sequence:
-                msg = "the pictures have changed meanwhile; choose them again"
-                raise GalleryProblem(msg)
-            answer = self._whole()
-            seqs = (
-                answer.every()
-                if places is None
-                else [seq for start, end in places for seq in answer.seqs(start, end - start)]
-            )
+            seqs = self._chosen(places, sequence)
             unknown = set(changes) - {
                 "rating", "note", "collection", "tag", "untag", "accept_alt", "deleted"
             }  # fmt: skip
@@ -356,6 +348,31 @@ class GalleryState(PageState):
             if made.count:
                 self._undo.append(made.id)
             self._tell(made, f"{_pictures(made.count)} changed.")
+
+    def chosen(self, places: Sequence[Sequence[int]] | None, sequence: int) -> tuple[str, ...]:
+        """The ids of the pictures at some places (starts and ends), or of the whole answer.
+
+        Raises:
+            GalleryProblem: when the answer is not the one that the places were chosen in.
+        """
+        with self._lock:
+            seqs = self._chosen(places, sequence)
+        parts = (seqs[at : at + PAGE_SIZE * 8] for at in range(0, len(seqs), PAGE_SIZE * 8))
+        return tuple(card.id for part in parts for card in self._store.cards(part))
+
+    def _chosen(self, places: Sequence[Sequence[int]] | None, sequence: int) -> list[int]:
+        if sequence != self._sequence:
+            msg = "the pictures have changed meanwhile; choose them again"
+            raise GalleryProblem(msg)
+        answer = self._whole()
+        if places is None:
+            return answer.every()
+        return [seq for start, end in places for seq in answer.seqs(start, end - start)]
+
+    @property
+    def gallery(self) -> Gallery:
+        """The gallery behind the page, opened when it was not."""
+        return self._store
 
     def undo(self, change_id: str | None = None) -> None:
         """Undo the last change that was made on this page, or the one that is named."""

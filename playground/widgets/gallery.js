@@ -5,6 +5,7 @@ const SORTS = [
   ["cheapest", "Cheapest first"], ["value", "Dollars per megapixel"],
 ];
 const FACETS_SHOWN = 6;
+const PANEL_EDGE = 24; // of the notebook stays in sight around the page, to scroll it by
 const KINDS = { image: "Generated", edit: "Edited", photo: "Photographs" };
 const GROUPS = [
   ["kind", "Kind"], ["model", "Model"], ["rating", "Rating"], ["tag", "Tags"], ["collection", "Collection"], ["unreviewed", "To review"],
@@ -49,12 +50,22 @@ class GalleryPage extends Page {
 
   /** The page scrolls by itself, so that the wall knows what is in sight wherever it is shown. */
   fit() {
-    const lab = inLab();
+    // A notebook's panel is lower than the window, and other panels may stand above or below it.
+    const panel = inLab() && this.root.closest(".jp-WindowedPanel-outer, .jp-Notebook");
+    if (panel && panel !== this.panel) {
+      this.panel = panel;
+      this.panelResized.disconnect();
+      this.panelResized.observe(panel);
+    }
     const top = this.root.getBoundingClientRect().top;
     // While a page is coming, what announces it stands above; that is gone a moment later.
-    const above = lab ? 150 : top > 0 && top < 60 ? top : 8;
-    const height = `${Math.max(420, innerHeight - above)}px`;
-    if (this.root.style.height !== height) this.root.style.height = height;
+    const above = top > 0 && top < 60 ? top : 8;
+    const room = panel ? panel.clientHeight - PANEL_EDGE : inLab() ? innerHeight - 150 : innerHeight - above;
+    if (panel && !panel.clientHeight) return; // a tab behind another one
+    const height = `${Math.max(panel ? 320 : 420, room)}px`;
+    if (this.root.style.height === height) return;
+    this.root.style.height = height;
+    this.root.style.setProperty("--hp-tall", height);
   }
 
   dispose() {
@@ -62,10 +73,12 @@ class GalleryPage extends Page {
     clearTimeout(this.toastGone);
     this.sendTints.cancel();
     removeEventListener("resize", this.refit);
+    this.panelResized.disconnect();
     document.removeEventListener("keydown", this.loose);
     this.wall.dispose();
     this.lightbox.dispose();
     if (this.compare.dialog.open) this.compare.dialog.close();
+    if (this.publishing.dialog.open) this.publishing.dialog.close();
   }
 
   // ---------------------------------------------------------------- building
@@ -85,6 +98,7 @@ class GalleryPage extends Page {
     this.count = el("p", { class: "hp-count", role: "status" });
     this.note = el("p", { class: "hp-searchnote", role: "status", hidden: true });
     this.saveBox = el("div", { class: "hp-savebox" });
+    this.publishButton = el("button", { type: "button", class: "hp-quiet", hidden: true, onclick: () => this.publishing.show(null, this.total) }, "Publish…");
     this.rail = el("nav", { class: "hp-rail", "aria-label": "Filters" });
     this.wall = new Wall(this, this.root);
     this.grid = this.wall.grid;
@@ -94,6 +108,7 @@ class GalleryPage extends Page {
     this.spendView = new SpendView(this);
     this.lightbox = new Lightbox(this);
     this.compare = new Compare(this);
+    this.publishing = new PublishDialog(this);
     this.dialog = this.lightbox.dialog;
     this.helpDialog = el("dialog", { class: "hp-help", "aria-label": "Keys" },
       el("h2", {}, "Keys"), el("dl", {}, KEYS.map(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)]).flat()),
@@ -102,14 +117,14 @@ class GalleryPage extends Page {
     this.body = el("div", { class: "hp-body" },
       this.rail,
       el("main", { class: "hp-main" },
-        el("div", { class: "hp-line" }, this.count, this.chips, this.saveBox), this.note,
+        el("div", { class: "hp-line" }, this.count, this.chips, this.saveBox, this.publishButton), this.note,
         this.grid, this.nothing, this.bulk));
     this.root.append(
       el("div", { class: "hp-tools" },
         el("label", { class: "hp-searchbox" }, icon(ICONS.search), this.search, el("kbd", { "aria-hidden": "true" }, "/")),
         this.sort, this.railButton, this.moneyButton,
         el("button", { type: "button", class: "hp-button hp-helpbutton", "aria-label": "Keys and search", onclick: () => this.help() }, "?")),
-      this.body, this.spendView.box, this.toast, this.dialog, this.compare.dialog, this.helpDialog,
+      this.body, this.spendView.box, this.toast, this.dialog, this.compare.dialog, this.publishing.dialog, this.helpDialog,
     );
     this.root.addEventListener("keydown", (event) => this.key(event));
     // Keys also work on a page that was just opened, before anything has the focus.
@@ -117,6 +132,7 @@ class GalleryPage extends Page {
     document.addEventListener("keydown", this.loose);
     this.refit = () => this.fit();
     addEventListener("resize", this.refit);
+    this.panelResized = new ResizeObserver(this.refit);
     requestAnimationFrame(() => this.fit());
     this.sendTints = debounce(2500, () => {
       this.send({ do: "tints", tints: this.tints });
@@ -141,6 +157,12 @@ class GalleryPage extends Page {
       searches: () => this.showSearches(message.searches),
       spending: () => this.spendView.show(message),
       conflict: () => this.showConflict(message),
+      publish_offer: () => this.publishing.showOffer(message),
+      publish_more: () => this.publishing.showMore(message),
+      publish_making: () => this.publishing.showMaking(message),
+      publish_made: () => this.publishing.showMade(message),
+      publish_taken: () => this.publishing.showTaken(message),
+      publish_trouble: () => this.publishing.showTrouble(message),
       error: () => this.showError(message),
     };
   }
@@ -192,6 +214,8 @@ class GalleryPage extends Page {
   showCount(page) {
     this.total = page.total;
     this.root.dataset.total = page.total;
+    this.publishButton.hidden = page.total === 0 || this.inTrash;
+    this.publishButton.setAttribute("aria-label", `Publish ${page.total === 1 ? "this picture" : `these ${page.total.toLocaleString("en")} pictures`}…`);
     const noun = page.total === 1 ? "picture" : "pictures";
     this.count.replaceChildren(`${page.total.toLocaleString("en")} ${noun}`, ...(page.spent ? [" · ", money(page.spent), page.samples ? " (samples)" : ""] : []));
     if (this.wall.every) this.picked();
@@ -397,6 +421,7 @@ class GalleryPage extends Page {
       (this.facets.unreviewed ?? []).length > 0 && button("Accept drafted texts", () => many({ accept_alt: true }), "accept"),
       chosen >= 2 && chosen <= 4 && !this.wall.every && button("Compare", () => this.compareChosen(), "compare"),
       this.inTrash ? button("Restore", () => many({ deleted: false }), "restore") : button("To the trash", () => many({ deleted: true }), "trash"),
+      !this.inTrash && button("Publish…", () => this.publishing.show(this.wall.ranges(), chosen), "publish"),
       button("Select nothing", () => this.wall.choose(false), "none"),
       list("hp-bulktags", "tag"), list("hp-bulkcollections", "collection"),
     ].filter(Boolean));
@@ -419,7 +444,7 @@ class GalleryPage extends Page {
     event.stopPropagation();
     const inText = typing(event.target);
     const done = () => event.preventDefault();
-    if (this.helpDialog.open || this.compare.dialog.open) {
+    if (this.helpDialog.open || this.compare.dialog.open || this.publishing.dialog.open) {
       if (!inText && this.compare.dialog.open && this.compare.zoom.key(event)) done();
       return;
     }

@@ -22,10 +22,12 @@ from playground.state.gallery import (
     Trouble,
     Visit,
 )
+from playground.state.gallery_publish import PublishState
 from playground.store.cards import Card
 from playground.store.question import Question
 from playground.values import Caption, GalleryItem
 from playground.widgets import gallery_messages as messages
+from playground.widgets import gallery_publish
 from playground.widgets.base import Message, PageView, script, style
 
 
@@ -34,12 +36,12 @@ class GalleryView(PageView):
 
     _esm = script(
         "gallery_wall.js", "gallery_sphere.js", "gallery_zoom.js", "gallery_lightbox.js",
-        "gallery_spend.js", "gallery.js",
+        "gallery_spend.js", "gallery_publish.js", "gallery.js",
     )  # fmt: skip
-    _css = style("gallery.css", "gallery_lightbox.css")
+    _css = style("gallery.css", "gallery_lightbox.css", "gallery_publish.css")
     notebook = "gallery"
 
-    def __init__(self, state: GalleryState) -> None:
+    def __init__(self, state: GalleryState, publish: PublishState | None = None) -> None:
         super().__init__()
         self.page = state
         self.answers = {
@@ -60,6 +62,8 @@ class GalleryView(PageView):
             "spend": lambda message: state.spend(str(message["by"])),
             "resolve": lambda m: state.resolve(str(m["id"]), str(m["dollars"]), str(m["by"])),
         }
+        if publish is not None:
+            self.answers |= gallery_publish.answers(publish, self.send)
         for name, show in {
             "head": self._show_head,
             "shown": self._show_first,
