@@ -242,6 +242,13 @@ def jupyterlab(
         inside = dict(environ)
         location = inside.get("PLAYGROUND_GALLERY", "gallery")
         inside["PLAYGROUND_GALLERY"] = _absolute(location)
+        # Unless the owner wants news: JupyterLab's question about them covers the page's corner.
+        labconfig = home / "defaults" / "labconfig"
+        labconfig.mkdir(parents=True)
+        settings = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
+        (labconfig / "default_setting_overrides.json").write_text(json.dumps(settings), "utf-8")
+        paths = [inside.get("JUPYTER_CONFIG_PATH", ""), str(labconfig.parent)]
+        inside["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))
         arguments = ["jupyterlab", f"--config={home / 'jupyter_config.json'}"]
         with _running(arguments, inside, home, chosen, "JupyterLab") as process:
             yield f"http://127.0.0.1:{chosen}/lab?token={token}", process

@@ -261,6 +261,10 @@ def test_jupyterlab_starts_on_the_notebooks_and_asks_for_its_token(tmp_path):
         assert status == 200
         assert "gallery.ipynb" in names
         assert get(url, "/api/contents")[0] == 403
+        # A question about news, which a foreign host would be asked for, is not put to anybody.
+        notices = "/lab/api/settings/@jupyterlab/apputils-extension:notification"
+        _, _, body = get(url, notices, Authorization=f"token {token}")
+        assert json.loads(body)["schema"]["properties"]["fetchNews"]["default"] == "false"
 
 
 def kernels(pid):
