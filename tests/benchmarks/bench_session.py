@@ -72,8 +72,10 @@ def lab_page(folder: Path) -> Iterator[tuple[Any, psutil.Process, BlockingKernel
         )
         client = BlockingKernelClient(connection_file=str(next(runtime.glob("kernel-*.json"))))
         client.load_connection_file()
-        client.start_channels()
-        client.wait_for_ready(timeout=30)
+        # Without the channel of what is published: pictures that nobody reads from it pile up in
+        # the kernel, up to a thousand messages, and would be measured as the page's memory.
+        client.start_channels(iopub=False, stdin=False)
+        client.kernel_info(reply=True, timeout=30)
         try:
             yield page, kernel, client, notebooks / "1_playground.ipynb"
         finally:
