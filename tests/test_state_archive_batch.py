@@ -164,7 +164,7 @@ def test_what_is_tried_is_answered_now_at_the_standard_price_and_says_so(make, f
 def test_a_model_that_is_sold_in_no_batches_cannot_choose_them_and_says_why(make, folder):
     state = make(Client.offline(OfflineApp()))
     state.set(models=["gpt-5.3-codex"])
-    assert state.refused_tiers["batch"] == "Gpt-5.3-codex has no batch tier."
+    assert state.refused_tiers["batch"] == "gpt-5.3-codex has no batch tier."
     state.set_tier("batch")
     assert "no batch tier" in state.troubles[-1]
     assert state.tier == "standard"

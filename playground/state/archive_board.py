@@ -186,7 +186,7 @@ def _headline(seen: Seen, stage: str) -> str:
         return (
             f"{why}{_photos(waiting)} wait at the provider ({in_batches(status) or 'in batches'}) "
             "and are answered without this program. Bring them in here, or with "
-            "`playground batches --fetch`; nothing is asked or paid twice."
+            "playground batches --fetch; nothing is asked or paid twice."
         )
     if stage == "lost":
         if seen.phase in RUNNING:

@@ -240,7 +240,7 @@ class ArchiveState(PageState):
             tariffs = [table.tariff(name, tier, today) for name in self.options.models]
             why = next((one for one in tariffs if isinstance(one, str)), "")
             if why:
-                found[tier] = f"{why[:1].upper()}{why[1:].rstrip('.')}."
+                found[tier] = f"{why.rstrip('.')}."
         return found
 
     def set_cap(self, text: str) -> None:

@@ -316,7 +316,7 @@ class ArchivePage extends Page {
     this.go.hidden = running || lost || (stage === "ended" && board.asking === "0" && !board.waiting);
     this.trying.hidden = running || lost || stage === "empty" || Boolean(board.forecast) || stage === "ended";
     if (document.activeElement !== this.count && board.sample_count) this.count.value = board.sample_count;
-    this.pause.hidden = !running || Boolean(board.batches && phase === "running");
+    this.pause.hidden = !running || (board.by_batch && phase === "running");
     this.stop.hidden = !running && stage !== "looking";
     this.again.hidden = !lost;
     this.fresh.hidden = stage === "empty" || stage === "looking";
@@ -354,6 +354,7 @@ class ArchivePage extends Page {
         ? "The provider was asked to end them; what was done by then is booked. That takes up to ten minutes."
         : "The provider works on them without this page or this machine: close what you like. Cancelling keeps what is done.";
     }
+    if (board.stage === "running" && board.by_batch && board.phase === "running") return "The photos are being handed in. This runs without the page: you can close the tab.";
     if (board.stage === "running") {
       return board.phase === "paused"
         ? "Paused: nothing more is sent until you resume."

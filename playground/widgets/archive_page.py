@@ -227,6 +227,7 @@ def board_values(board: Board) -> Message:
         "alike": alike_values(status.get("alike") or {}),
         "forecast": _forecast(status),
         "progress": progress_values(status, board.seen.phase),
+        "by_batch": job.fields.get("tier") == "batch",
         "batches": batch_values(status),
         "waiting": int(status.get("waiting") or 0),
         "answers": _whole(status.get("answers")),
