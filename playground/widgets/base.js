@@ -162,7 +162,7 @@ class Page {
 
   send(message, buffers) {
     this.model.send(message, undefined, buffers);
-    if (message.do === "close") return;
+    if (message.do === "close" || message.do === "tints") return; // nothing answers these
     this.silence ??= setTimeout(() => {
       this.silence = null;
       this.showError({ text: this.lost ?? "No answer for ten seconds: the connection may be gone. Reload the page; what was not marked as saved may be lost." });
