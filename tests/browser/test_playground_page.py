@@ -275,5 +275,12 @@ def test_the_page_works_in_jupyterlab_and_its_keys_stay_with_it(
         expect(page.locator(".hp-result .hp-prompt")).to_have_text("dd 00 a boat", timeout=60_000)
         expect(page.locator(".jp-Dialog")).to_have_count(0)
         assert page.locator(".jp-Notebook .jp-CodeCell").count() == 1
+        assert page.get_by_text("official Jupyter news").count() == 0
+        page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        page.get_by_text("Restart Kernel and Run All Cells").click()
+        page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
+        expect(page.locator(".hp-result")).to_have_count(0)
+        expect(page.locator(".hp-result .hp-prompt")).to_have_text("dd 00 a boat", timeout=90_000)
+        expect(page.get_by_label("Prompt", exact=True)).to_have_value("dd 00 a boat")
         context.close()
     assert (notebooks / "1_playground.ipynb").stat().st_size < 50_000
