@@ -555,6 +555,24 @@ def test_a_page_that_is_loaded_again_has_its_photos_and_answers(make, folder, ga
     assert len(shots(second)) == 3
 
 
+def test_the_answer_to_the_very_prompt_comes_back_and_the_newest_of_several(make, folder):
+    first = make()
+    first.add_folder(str(folder))
+    first.set(task="describe", prompt="Name the colours.", models=["gpt-5.4-nano"])
+    first.run()
+    colours = {cell.request.key: cell.text for cell in first.cells.values()}
+    first.set(prompt="Count the things.")
+    first.run()
+    one = shots(first)[0].id
+    first.again(one, "gpt-5.4-nano")
+    newest = {cell.request.key: cell.text for cell in first.cells.values()}
+    for prompt, texts in (("Name the colours.", colours), ("Count the things.", newest)):
+        later = make()
+        later.options = later.options.changed({"prompt": prompt, "models": ["gpt-5.4-nano"]})
+        later.restore(first.sources())
+        assert {cell.request.key: cell.text for cell in later.cells.values()} == texts
+
+
 def test_what_is_gone_after_a_reload_is_named(make, folder):
     first = make()
     first.add_folder(str(folder))

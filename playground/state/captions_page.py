@@ -302,13 +302,13 @@ class CaptionsState(PageState):
         item = self._store.item(item_id)
         templates = [self.options.template(name) for name in self.options.models]
         requests = [template.with_(photo=shot.photo) for template in templates]
-        answered_keys = self._store.answered([request.key for request in requests])
+        answers = self._store.answers([request.key for request in requests])
+        by_id = {caption.id: caption for caption in item.captions}
         for request in requests:
-            same = [c for c in item.captions if (c.model, c.task) == (request.model, request.task)]
-            # With several the gallery does not say which prompt each one answered.
-            if request.key in answered_keys and len(same) == 1 and shot.id in self._known:
+            caption = by_id.get(answers.get(request.key, -1))
+            if caption is not None and shot.id in self._known:
                 self.cells[shot.id, request.model] = recalled(
-                    shot.id, request, same[0], item, self.options.alt_limit
+                    shot.id, request, caption, item, self.options.alt_limit
                 )
         return shot
 

@@ -660,6 +660,11 @@ class Gallery:
         """Those of the jobs that were billed and answered."""
         return self.ledger.answered(job_keys)
 
+    def answers(self, job_keys: Sequence[str]) -> dict[str, int]:
+        """The id of the newest caption that answers each question (its key); at most some 500."""
+        with self._database.read() as connection:
+            return told.answers(connection, job_keys)
+
     def newest_of_run(self, run_id: str, *, limit: int = 24) -> list[told.Told]:
         """The last captions that a run brought, the newest first."""
         with self._database.read() as connection:

@@ -1,8 +1,9 @@
-"""What one run brought: its newest captions, and what all were quoted and billed."""
+"""What was answered: to a question, and by one run, with what it was quoted and billed."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -77,3 +78,14 @@ def bill(connection: sa.Connection, run_id: str) -> RunBill:
     )
     count, low, high, billed = connection.execute(query).one()
     return RunBill(int(count), *(money.from_picousd(int(one)) for one in (low, high, billed)))
+
+
+def answers(connection: sa.Connection, job_keys: Sequence[str]) -> dict[str, int]:
+    """The newest caption (its id) that answers each of the questions that have one."""
+    query = (
+        sa.select(_attempts.c.job_key, sa.func.max(_captions.c.id).label("newest"))
+        .join(_captions, _captions.c.attempt_id == _attempts.c.id)
+        .where(_attempts.c.job_key.in_(list(job_keys)))
+        .group_by(_attempts.c.job_key)
+    )
+    return {row.job_key: int(row.newest) for row in connection.execute(query)}
