@@ -32,6 +32,7 @@ def answers(state: PublishState, send: Send) -> Mapping[str, Callable[[Message],
         state.observe(lambda change, values=values: send(values(change["new"])), name)
 
     def look(message: Message) -> None:
+        send({"show": "publish_looking"})  # a long look is no lost connection
         fields, dest = [str(name) for name in message["fields"]], str(message["dest"])
         if message.get("again"):
             state.again(fields, dest)
@@ -47,11 +48,15 @@ def answers(state: PublishState, send: Send) -> Mapping[str, Callable[[Message],
             entries = rows(state.offer.preview, start)
             send({"show": "publish_more", "start": start, "entries": entries})
 
+    def take_back(message: Message) -> None:
+        send({"show": "publish_looking"})
+        state.take_back(everything=bool(message["everything"]))
+
     return {
         "publish_look": look,
         "publish_more": more,
         "publish": lambda message: state.publish(keep=bool(message["keep"])),
-        "unpublish": lambda message: state.take_back(everything=bool(message["everything"])),
+        "unpublish": take_back,
     }
 
 
