@@ -130,11 +130,14 @@ class _Watch:
         self._lock = threading.Lock()
         self._until: dict[_Child, float] = {}
         self._running = False
+        self._wake = threading.Event()
 
     def begin(self, child: _Child, seconds: float) -> None:
         with self._lock:
             self._until[child] = time.monotonic() + seconds
             if self._running:
+                if seconds < 2:  # shorter than it may be asleep for
+                    self._wake.set()
                 return
             self._running = True
         threading.Thread(target=self._look, name="decoders", daemon=True).start()
@@ -146,7 +149,8 @@ class _Watch:
     def _look(self) -> None:
         idle = 0
         while idle < _IDLE_LOOKS:
-            time.sleep(min(0.5, WALL_SECONDS / 4))
+            self._wake.wait(min(0.5, WALL_SECONDS / 4))
+            self._wake.clear()
             now = time.monotonic()
             with self._lock:
                 late = [child for child, until in self._until.items() if until <= now]

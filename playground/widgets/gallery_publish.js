@@ -22,12 +22,12 @@ class PublishDialog {
     this.heading = el("h3", {}, "Strangers get exactly this");
     this.notices = el("ul", { class: "hp-small" });
     this.list = el("ol", { class: "hp-publishlist" });
-    this.more = el("button", { type: "button", class: "hp-link", hidden: true, onclick: () => this.host.send({ do: "publish_more", start: this.list.children.length }) });
+    this.more = el("button", { type: "button", class: "hp-link", hidden: true, onclick: () => this.host.send({ do: "publish_more", start: this.list.children.length }) }, "Show more");
     this.alert = el("p", { class: "hp-alert", role: "alert", hidden: true });
     this.status = el("p", { class: "hp-small", role: "status" });
     this.bar = el("progress", { "aria-label": "Pictures that are ready", hidden: true });
     this.result = el("section", { class: "hp-publishresult", tabindex: "-1", "aria-label": "Result", hidden: true });
-    this.button = el("button", { type: "button", class: "hp-button hp-publishnow", onclick: () => this.publish() });
+    this.button = el("button", { type: "button", class: "hp-button hp-publishnow", onclick: () => this.publish() }, "Publish");
     this.dialog.append(
       el("div", { class: "hp-publishhead" }, this.title, el("button", { type: "button", class: "hp-round hp-close", "aria-label": "Close", onclick: () => this.dialog.close() }, icon(ICONS.close))),
       el("div", { class: "hp-publishbody", tabindex: "0", role: "group", "aria-label": "What is published" },
