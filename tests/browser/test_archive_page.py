@@ -134,6 +134,10 @@ def serious(page):
         page.set_viewport_size({"width": width, "height": 900})
         for scheme in ("dark", "light"):
             page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(
+                "dark => document.querySelector('.hp').classList.contains('hp-dark') === dark",
+                arg=scheme == "dark",
+            )
             violations = page.evaluate("async () => (await axe.run(document)).violations")
             found += [
                 (width, scheme, each["id"], each["nodes"][0]["html"][:200])
