@@ -60,6 +60,18 @@ def environ(home):
 
 
 @pytest.fixture(scope="session")
+def accepting():
+    """Makes a JupyterLab page take what Lab itself asks on a slow machine (which kernel, that one
+    did not start), but not what a test may have asked for: a restart."""
+
+    def accept(page):
+        asked = page.locator("dialog.jp-Dialog").filter(has_not_text="Restart")
+        page.add_locator_handler(asked, lambda dialog: dialog.locator(".jp-mod-accept").click())
+
+    return accept
+
+
+@pytest.fixture(scope="session")
 def demo_gallery(tmp_path_factory):
     """The sample gallery of `make demo`."""
     folder = tmp_path_factory.mktemp("demo") / "gallery"

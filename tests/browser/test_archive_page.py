@@ -233,7 +233,7 @@ def test_every_state_of_the_page_is_accessible(open_page, folder):
 
 
 def test_the_run_is_there_when_the_cell_is_run_again_in_jupyterlab(
-    chromium, folder, place, inside, tmp_path
+    accepting, chromium, folder, place, inside, tmp_path
 ):
     notebooks = tmp_path / "notebooks"
     shutil.copytree(serve.notebooks_folder(), notebooks)
@@ -244,6 +244,7 @@ def test_the_run_is_there_when_the_cell_is_run_again_in_jupyterlab(
     with serve.jupyterlab(0, notebooks=notebooks, environ=environ) as (url, _):
         context = chromium.new_context(viewport={"width": 1400, "height": 900})
         page = context.new_page()
+        accepting(page)
         page.goto(url.replace("/lab?", "/lab/tree/3_archive.ipynb?"))
         expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=60_000)
         run_cell(page)

@@ -320,7 +320,7 @@ def test_a_narrow_page_does_not_scroll_sideways(open_page):
     expect(button(page)).to_be_in_viewport()
 
 
-def test_the_page_works_in_jupyterlab(chromium, environ, tmp_path):
+def test_the_page_works_in_jupyterlab(accepting, chromium, environ, tmp_path):
     notebooks = tmp_path / "notebooks"
     shutil.copytree(serve.notebooks_folder(), notebooks)
     places = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
@@ -328,6 +328,7 @@ def test_the_page_works_in_jupyterlab(chromium, environ, tmp_path):
     with serve.jupyterlab(0, notebooks=notebooks, environ=inside) as (url, _):
         context = chromium.new_context(viewport={"width": 1400, "height": 900})
         page = context.new_page()
+        accepting(page)
         page.goto(url.replace("/lab?", "/lab/tree/2_captions.ipynb?"))
         expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=60_000)
         samples = page.get_by_role("button", name="Try it with two sample photos")

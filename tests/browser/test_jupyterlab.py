@@ -43,7 +43,7 @@ def run_until_shown(page):
 
 
 def test_the_page_works_in_jupyterlab_and_its_keys_do_not_reach_the_notebook(
-    chromium, notebook, environ, demo_gallery, tmp_path
+    accepting, chromium, notebook, environ, demo_gallery, tmp_path
 ):
     jupyter = {
         name: str(tmp_path / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
@@ -52,6 +52,7 @@ def test_the_page_works_in_jupyterlab_and_its_keys_do_not_reach_the_notebook(
     with serve.jupyterlab(0, notebooks=notebook.parent, environ=inside) as (url, _):
         context = chromium.new_context(viewport={"width": 1400, "height": 900})
         page = context.new_page()
+        accepting(page)
         page.goto(url.replace("/lab?", "/lab/tree/gallery.ipynb?"))
         expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=60_000)
         tile = run_until_shown(page)

@@ -255,7 +255,7 @@ def test_axe_finds_nothing_serious_on_any_tab_in_both_themes(page, width):
     page.set_viewport_size({"width": 1440, "height": 900})
 
 
-def test_the_lab_works_in_jupyterlab(chromium, environ, tmp_path):
+def test_the_lab_works_in_jupyterlab(accepting, chromium, environ, tmp_path):
     notebooks = tmp_path / "notebooks"
     shutil.copytree(serve.notebooks_folder(), notebooks)
     places = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
@@ -263,6 +263,7 @@ def test_the_lab_works_in_jupyterlab(chromium, environ, tmp_path):
     with serve.jupyterlab(0, notebooks=notebooks, environ=inside) as (url, _):
         context = chromium.new_context(viewport={"width": 1400, "height": 900})
         page = context.new_page()
+        accepting(page)
         page.goto(url.replace("/lab?", "/lab/tree/4_pricing_lab.ipynb?"))
         expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=60_000)
         map_ = page.locator(".hp[data-shownsizes]")

@@ -245,7 +245,7 @@ def test_a_narrow_page_does_not_scroll_sideways_and_keeps_the_button_in_sight(ch
 
 
 def test_the_page_works_in_jupyterlab_and_its_keys_stay_with_it(
-    chromium, folder, environ, tmp_path
+    accepting, chromium, folder, environ, tmp_path
 ):
     notebooks = tmp_path / "notebooks"
     shutil.copytree(serve.notebooks_folder(), notebooks)
@@ -256,6 +256,7 @@ def test_the_page_works_in_jupyterlab_and_its_keys_stay_with_it(
     with serve.jupyterlab(0, notebooks=notebooks, environ=inside) as (url, _):
         context = chromium.new_context(viewport={"width": 1440, "height": 900})
         page = context.new_page()
+        accepting(page)
         page.goto(url.replace("/lab?", "/lab/tree/1_playground.ipynb?"))
         expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=60_000)
         deadline = time.monotonic() + 90
