@@ -8,6 +8,8 @@ NO_BROWSER ?=
 ARGS ?=
 # Two files at a time, or as many as there are cores, up to four: more would fight over Chromium.
 PARALLEL ?= --numprocesses=auto --maxprocesses=4 --dist=loadfile
+# Without byte code every process that a page or a test starts would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 IN := $(VENV)/bin/python
 
