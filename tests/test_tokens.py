@@ -3,8 +3,10 @@
 import base64
 import gzip
 import hashlib
+import random
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,3 +68,43 @@ def test_every_model_counts_every_photo_or_refuses_it_in_words(width, height):
                 assert "patches" in str(error)  # noqa: PT017 # both branches are asserted
             else:
                 assert 0 < count.low <= count.high
+
+
+@given(st.integers(1, 12_000), st.integers(1, 12_000))
+def test_a_photo_that_lies_on_its_side_costs_the_same(width, height):
+    """So the quote holds for a photo that is sent with its orientation tag instead of turned."""
+    for model in catalog.default().models:
+        for detail in model.details if model.vision is not None else ():
+            counts = []
+            for size in (Size(width, height), Size(height, width)):
+                try:
+                    counts.append(tokens.vision_input(model, size, detail).range)
+                except catalog.InvalidRequest:
+                    counts.append(None)
+            assert counts[0] == counts[1], (model.name, detail)
+
+
+@pytest.mark.parametrize(
+    "alphabet",
+    [
+        "".join(map(chr, range(128))),
+        "etaoin shrdlu ETAOIN,.'",
+        "'sStTrReEvVmMlLdD xX",
+        " \t\r\n\x0b\x0c\x1c\x1fab/",
+        "0123456789 .,-$%",
+    ],
+)
+def test_a_few_texts_are_counted_alike_without_loading_the_vocabulary(alphabet):
+    draw = random.Random(alphabet)
+    text = "".join(draw.choice(alphabet) for _ in range(1_000))
+    text += " ".join(draw.choice(PROSE) for _ in range(90))
+    assert tokens._count_plain(text) == len(tokens._encoding().encode_ordinary(text))
+
+
+PROSE = Path(tokens.__file__).read_text(encoding="utf-8").split(" ")
+
+
+def test_texts_that_are_not_plain_or_short_are_left_to_the_whole_vocabulary():
+    assert tokens._count_plain("") == 0
+    for text in ("café", "a" * 41, "word " * 500, "\ud83d"):
+        assert tokens._count_plain(text) is None

@@ -147,6 +147,8 @@ STEPS: tuple[Step, ...] = (
 
 def create(connection: sa.Connection, *, gallery_id: str, now_us: int) -> None:
     """Make all tables of a new gallery, at the newest version."""
+    if connection.dialect.name == "postgresql":
+        schema.for_postgres()
     schema.metadata.create_all(connection)
     ddl = search.SQLITE_DDL if connection.dialect.name == "sqlite" else search.POSTGRES_DDL
     for statement in ddl:

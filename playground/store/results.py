@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from playground.size import Size
 from playground.store import items, schema, search
@@ -16,31 +16,28 @@ from playground.store.records import NewCaption, clean, clean_tags
 
 def insert_new(table: sa.Table, connection: sa.Connection) -> Any:
     """An INSERT that leaves a row that is already there as it is."""
-    return _INSERTS[connection.dialect.name, table.name]
+    return _insert(connection.dialect.name, table)
 
 
-_DIALECTS = (("sqlite", sqlite), ("postgresql", postgresql))
-_INSERTS = {
-    (name, table.name): dialect.insert(table).on_conflict_do_nothing()
-    for name, dialect in _DIALECTS
-    for table in (
-        schema.budgets,
-        schema.owners,
-        schema.files,
-        schema.thumbnails,
-        schema.item_tags,
-        schema.item_models,
-        schema.parents,
-    )
-}
-_NEW_ITEMS = {
-    name: dialect.insert(schema.items).on_conflict_do_nothing().returning(schema.items.c.seq)
-    for name, dialect in _DIALECTS
-}
-_NEW_CAPTIONS = {
-    name: dialect.insert(schema.captions).on_conflict_do_nothing().returning(schema.captions.c.id)
-    for name, dialect in _DIALECTS
-}
+@cache
+def _insert(dialect: str, table: sa.Table) -> Any:
+    # Loaded for the database that is used: the other one's takes as long as the plan of a folder.
+    if dialect == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
+    return insert(table).on_conflict_do_nothing()
+
+
+def _new(connection: sa.Connection, table: sa.Table, column: str) -> Any:
+    return _insert_returning(connection.dialect.name, table, column)
+
+
+@cache
+def _insert_returning(dialect: str, table: sa.Table, column: str) -> Any:
+    return _insert(dialect, table).returning(table.c[column])
+
+
 _REPLACE_THUMBNAIL = sa.update(schema.thumbnails).where(
     schema.thumbnails.c.sha256 == sa.bindparam("of")
 )
@@ -100,7 +97,7 @@ def put_item(
         of_file = sa.select(schema.files.c.width_px, schema.files.c.height_px)
         size = connection.execute(of_file.where(schema.files.c.sha256 == row["sha256"])).one()
         row |= {"width_px": size.width_px, "height_px": size.height_px}
-    seq = connection.execute(_NEW_ITEMS[connection.dialect.name], row).scalar_one_or_none()
+    seq = connection.execute(_new(connection, schema.items, "seq"), row).scalar_one_or_none()
     if seq is None and values.get("job_key") is not None:
         table = schema.items
         same = sa.and_(table.c.job_key == values["job_key"], table.c.slot == values["slot"])
@@ -112,7 +109,7 @@ def put_item(
             row["job_key"] = None
     while seq is None:  # sixty random bits that are taken: draw again
         row["id"] = items.new_id()
-        seq = connection.execute(_NEW_ITEMS[connection.dialect.name], row).scalar_one_or_none()
+        seq = connection.execute(_new(connection, schema.items, "seq"), row).scalar_one_or_none()
     kept = clean_tags(tags)
     if kept:
         links = [{"tag": tag, "item_seq": seq} for tag in kept]
@@ -171,7 +168,7 @@ def put_caption(
         "tags": json.dumps(clean_tags(caption.tags)) if caption.tags else None,
         "data": json.dumps(caption.data) if caption.data is not None else None,
     }
-    insert = _NEW_CAPTIONS[connection.dialect.name]
+    insert = _new(connection, schema.captions, "id")
     if connection.execute(insert, row).scalar_one_or_none() is None:
         table = schema.captions
         same = sa.and_(table.c.job_key == row["job_key"], table.c.slot == row["slot"])

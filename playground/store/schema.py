@@ -47,6 +47,22 @@ def _required(
     return Column(name, kind, nullable=False, server_default=text(shown))
 
 
+def _partial(name: str, *columns: Column[Any], where: str) -> None:
+    """An index over some rows only."""
+    Index(name, *columns, sqlite_where=text(where), info={"where": where})
+
+
+def for_postgres() -> None:
+    """Tell the partial indexes PostgreSQL's way too.
+
+    Not when they are defined: SQLAlchemy would load that dialect, whatever database is used.
+    """
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            if "where" in index.info:
+                index.dialect_options["postgresql"]["where"] = text(index.info["where"])
+
+
 meta = Table(
     "meta",
     metadata,
@@ -131,12 +147,7 @@ batches = Table(
     sqlite_strict=True,
 )
 _UNFINISHED = "phase NOT IN ('done', 'dropped')"
-Index(
-    "batches_open",
-    batches.c.phase,
-    sqlite_where=text(_UNFINISHED),
-    postgresql_where=text(_UNFINISHED),
-)
+_partial("batches_open", batches.c.phase, where=_UNFINISHED)
 
 attempts = Table(
     "attempts",
@@ -180,14 +191,9 @@ attempts = Table(
 )
 Index("attempts_by_job", attempts.c.job_key)
 _OPEN = "state IN ('reserved', 'sent', 'unknown', 'overrun')"
-Index("attempts_open", attempts.c.state, sqlite_where=text(_OPEN), postgresql_where=text(_OPEN))
+_partial("attempts_open", attempts.c.state, where=_OPEN)
 _BATCHED = "batch_id IS NOT NULL"
-Index(
-    "attempts_by_batch",
-    attempts.c.batch_id,
-    sqlite_where=text(_BATCHED),
-    postgresql_where=text(_BATCHED),
-)
+_partial("attempts_by_batch", attempts.c.batch_id, where=_BATCHED)
 
 files = Table(
     "files",
@@ -259,14 +265,8 @@ Index("items_by_kind", items.c.kind, items.c.seq)
 Index("items_by_time", items.c.created_at_us)
 Index("items_by_cost", items.c.total_cost, items.c.seq)
 Index("items_by_rating", items.c.rating, items.c.seq)
-Index("items_in_trash", items.c.seq, sqlite_where=text(_DELETED), postgresql_where=text(_DELETED))
-Index(
-    "items_by_collection",
-    items.c.collection,
-    items.c.seq,
-    sqlite_where=text(_IN_COLLECTION),
-    postgresql_where=text(_IN_COLLECTION),
-)
+_partial("items_in_trash", items.c.seq, where=_DELETED)
+_partial("items_by_collection", items.c.collection, items.c.seq, where=_IN_COLLECTION)
 
 captions = Table(
     "captions",
@@ -293,12 +293,7 @@ captions = Table(
 Index("captions_by_item", captions.c.item_seq)
 Index("captions_by_attempt", captions.c.attempt_id)
 _ALT = "task = 'alt'"
-Index(
-    "captions_as_alt",
-    captions.c.item_seq,
-    sqlite_where=text(_ALT),
-    postgresql_where=text(_ALT),
-)
+_partial("captions_as_alt", captions.c.item_seq, where=_ALT)
 
 item_tags = Table(
     "item_tags",
@@ -352,12 +347,7 @@ history = Table(
 )
 Index("history_by_item", history.c.item_seq, history.c.version)
 _TOGETHER = "change_id IS NOT NULL"
-Index(
-    "history_by_change",
-    history.c.change_id,
-    sqlite_where=text(_TOGETHER),
-    postgresql_where=text(_TOGETHER),
-)
+_partial("history_by_change", history.c.change_id, where=_TOGETHER)
 
 # Searches that were given a name.
 searches = Table(
