@@ -272,6 +272,14 @@ class Plan:
             self._sent[template, size] = found
         return found
 
+    def sent_bytes(self, row: Row) -> int:
+        """About how many bytes a photo takes in a request's body, in base64."""
+        size = Size(row.width_px, row.height_px)
+        resize = self.templates[row.template].resize
+        if resize is None or size.long_px <= resize:
+            return row.size_bytes * 4 // 3
+        return round(sent_size(size, resize).pixels * _BYTES_PER_PIXEL * 4 / 3)
+
     def expected(self, row: Row) -> Decimal:
         """Dollars that a question costs at least, by its quote."""
         quote = self._quotes[row.template, Size(row.width_px, row.height_px)]

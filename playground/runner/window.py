@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from playground import photos
 from playground.catalog import Rates
@@ -53,8 +53,12 @@ _NOT_SENT_TRIES = 3
 _STOPPING = frozenset({"quota", "auth", "permission", "not_found", "redirect", "not_sent"})
 _AT_ONCE = 64
 # What is asked of the ledger waits so long for company: a transaction costs as much for one
-# call as for ten.
+# call as for ten. A settlement keeps no other call waiting, so it may wait longer when many do.
 _COMPANY_SECONDS = 0.008
+_MUCH_COMPANY_SECONDS = 0.032
+_MUCH_COMPANY = 32
+# Answers that wait to be settled while other calls have taken their places.
+_SETTLING = 64
 # How long a thread may keep the others waiting. Python's 5 ms are long beside a call that needs
 # 2 ms in all: with them a run takes up to twice as long.
 _SWITCH_SECONDS = 0.001
@@ -137,8 +141,13 @@ def _tell(
 class _Together(Generic[A, B]):
     """Collects what is asked at the same time, and has it done at once."""
 
-    def __init__(self, do: Callable[[list[A]], Sequence[B]], workers: Workers) -> None:
-        self._do, self._workers = do, workers
+    def __init__(
+        self,
+        do: Callable[[list[A]], Sequence[B]],
+        workers: Workers,
+        company_seconds: Callable[[], float],
+    ) -> None:
+        self._do, self._workers, self._company_seconds = do, workers, company_seconds
         self._waiting: deque[tuple[A, asyncio.Future[B]]] = deque()
         self._running: asyncio.Task[None] | None = None
 
@@ -152,7 +161,7 @@ class _Together(Generic[A, B]):
     async def _drain(self) -> None:
         while self._waiting:
             if len(self._waiting) < _AT_ONCE:
-                await asyncio.sleep(_COMPANY_SECONDS)
+                await asyncio.sleep(self._company_seconds())
             some = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
             try:
                 answers = await self._workers.do(self._do, [one for one, _ in some])
@@ -167,9 +176,12 @@ class _Together(Generic[A, B]):
         self._running = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Ready:
-    """A photo that can be sent: in the gallery, stripped or scaled, with its price as sent."""
+    """A photo that can be sent: in the gallery, stripped or scaled, with its price as sent.
+
+    Once it is answered, its bytes are let go.
+    """
 
     job: Job
     row: Row
@@ -177,6 +189,35 @@ class _Ready:
     upload: Upload | None
     body: Body | None
     size_bytes: int
+
+
+@dataclass(slots=True)
+class _Tries:
+    """Why a photo was asked about again, and how often."""
+
+    unknown: int = 0
+    limited: int = 0
+    lost: int = 0
+
+
+class _Place:
+    """One of the calls that may be under way; left early once the provider is done with it."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places: asyncio.Semaphore | None = places
+
+    async def __aenter__(self) -> Self:
+        assert self._places is not None
+        await self._places.acquire()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        places, self._places = self._places, None
+        if places is not None:
+            places.release()
 
 
 class Window:
@@ -195,6 +236,7 @@ class Window:
         concurrency: int,
         unknown_retries: int,
         clock: Callable[[], float],
+        as_is: bool = False,
         wait: Callable[[float], bool] | None = None,
         on_billed: Callable[[Row, Decimal], None] | None = None,
         asleep: Callable[[], float] | None = None,
@@ -203,7 +245,9 @@ class Window:
         self._gallery, self._client, self._plan, self._tally = gallery, client, plan, tally
         self._rates, self._caps, self._run_id = rates, caps, run_id
         self._concurrency, self._unknown_retries = concurrency, unknown_retries
+        self._crew = concurrency + (_SETTLING if concurrency >= _MUCH_COMPANY else 0)
         self._wait, self._on_billed = wait, on_billed
+        self._as_is = as_is
         self._pace = Pace(clock)
         self._form = Form(full=client.full)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -212,10 +256,11 @@ class Window:
         self._bytes = 0
         self._deferred: list[Row] = []
         # Near a cap a call waits until another one has ended and freed what it did not cost.
-        self._under_way = self._ends = self._places = 0
+        self._under_way = self._ends = self._loose = 0
         self._tight = False
-        # More than the decoding children: photos that go as they are need not wait for theirs.
-        self._makers = Workers(photos.WORKERS + 4, "photos")
+        # More than the decoding children: photos that go as they are need not wait for theirs, and
+        # most of the time a disk is waited for.
+        self._makers = Workers(photos.WORKERS + 6, "photos")
         self._bookers = Workers(2, "ledger")
         self._callers = Workers(concurrency, "calls")
 
@@ -260,8 +305,9 @@ class Window:
         self._ready: asyncio.Queue[_Ready | None] = asyncio.Queue()
         self._ahead = asyncio.Semaphore(_AHEAD)
         self._making: set[asyncio.Task[None]] = set()
-        self._reserving = _Together(self._reserve, self._bookers)
-        self._settling = _Together(self._settle, self._bookers)
+        self._places = asyncio.Semaphore(self._concurrency)
+        self._reserving = _Together(self._reserve, self._bookers, lambda: _COMPANY_SECONDS)
+        self._settling = _Together(self._settle, self._bookers, self._company)
         self._wire: Wire | None = self._client.wire()
         looking = asyncio.create_task(self._look_for_sleep())
         try:
@@ -277,7 +323,7 @@ class Window:
 
     async def _over(self, rows: Iterator[Row]) -> None:
         feeder = asyncio.create_task(self._feed(rows))
-        crew = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
+        crew = [asyncio.create_task(self._work()) for _ in range(self._crew)]
         halted = asyncio.create_task(self._until_stopped())
         ended: asyncio.Future[Any] = asyncio.gather(feeder, *crew, return_exceptions=True)
         either: list[asyncio.Future[Any]] = [ended, halted]
@@ -318,15 +364,17 @@ class Window:
                 await self._room.wait()
             if self._stopping.is_set():
                 return
-            task = asyncio.create_task(self._make(row))
+            expected = self._plan.sent_bytes(row)
+            self._bytes += expected
+            task = asyncio.create_task(self._make(row, expected))
             self._making.add(task)
             task.add_done_callback(self._making.discard)
         while self._making:
             await asyncio.wait(set(self._making))
-        for _ in range(self._concurrency):
+        for _ in range(self._crew):
             self._ready.put_nowait(None)
 
-    async def _make(self, row: Row) -> None:
+    async def _make(self, row: Row, expected_bytes: int) -> None:
         try:
             ready = await self._makers.do(self._prepared, row)
             self._bytes += ready.size_bytes
@@ -338,6 +386,9 @@ class Window:
             self._count(row, str(problem), failed=1, sent=False, ended=True)
         except Exception as problem:
             self._fault(problem)
+        finally:
+            self._bytes -= expected_bytes
+            self._room.set()
         self._ahead.release()
 
     def _fault(self, problem: Exception) -> None:
@@ -355,15 +406,23 @@ class Window:
         photo = request.measured
         resize, wired = request.resize, self._wire is not None
         upload = None
-        if resize is None or photo.size.long_px <= resize:
-            _, data = photos.read(photo)
-            self._gallery.adopt(photo, data)
-            upload = photos.unchanged(photo, data, resize=resize, as_base64=wired)
+        turned = self._as_is
+        if photo.format == "jpeg" and (resize is None or photo.size.long_px <= resize):
+            _, data = photos.read(photo, checked=False)
+            upload = photos.unchanged(photo, data, resize=resize, as_base64=wired, turned=turned)
+            if upload is not None:
+                photos.confirm(photo, data)
+                self._gallery.adopt(photo, data)
         if upload is None:
             # Megabytes of pixels go no further than the child that makes few of them.
             reduce = self._plan.spare(row.template, photo.size)
-            upload = photos.ready(photo, resize=resize, reduce=reduce, as_base64=wired)
+            upload = photos.ready(
+                photo, resize=resize, reduce=reduce, as_base64=wired, turned=turned
+            )
             self._gallery.adopt(photo)
+        # Now, in one of several threads, and not when its row is made: disks take a few
+        # milliseconds for each folder, and many at a time hardly longer than one.
+        self._gallery.sync_adopted([photo])
         quote = self._plan.sent_quote(row.template, upload.size)
         if self._wire is None:
             return _Ready(job, row, quote, upload, None, len(upload.data))
@@ -381,64 +440,83 @@ class Window:
             except Exception as problem:
                 self._fault(problem)
             finally:
-                self._bytes -= ready.size_bytes
-                self._room.set()
+                self._let_go(ready)
+
+    def _let_go(self, ready: _Ready) -> None:
+        """Its bytes are not needed any more."""
+        self._bytes -= ready.size_bytes
+        ready.size_bytes, ready.upload, ready.body = 0, None, None
+        self._room.set()
+
+    def _company(self) -> float:
+        much = self._under_way >= _MUCH_COMPANY
+        return _MUCH_COMPANY_SECONDS if much else _COMPANY_SECONDS
 
     async def _one(self, ready: _Ready) -> None:
         """Ask about one photo, with the retries that its outcomes allow."""
-        row = ready.row
-        unknowns = limited = lost = 0
-        while await self._may_go():
-            ends = self._ends
-            reserved = await self._reserving.ask(ready)
-            if isinstance(reserved, CapReached) and (self._under_way or ends != self._ends):
-                self._pace.unused()
-                self._tight = True
-                continue
-            if not isinstance(reserved, Reserved):
-                self._not_reserved(ready, reserved)
-                return
-            left = booking.OpenCall(
-                reserved.id, ready.job.request, reserved.hold, self._rates, ready.quote.on
-            )
-            self._under_way += 1
-            try:
-                outcome = await self._call(ready, left)
-                end, booked = await self._end(left, outcome)
-            finally:
-                self._under_way -= 1
-                self._ends += 1
-                self._places += 1
-                self._freed.set()
-            if end is None:
-                return
-            if isinstance(end, Captioned):
-                self._pace.answered(end.receipt.limits, _tokens(end))
-                self._answered(row, booked)
-                return
-            if isinstance(end, Unknown):
-                self._pace.ended()
-                unknowns += 1
-                again = end.kind not in {"moderation_output", "cancelled"}
-                if not again or unknowns > self._unknown_retries:
-                    self._count(row, end.message, unknown=1, held=reserved.hold, ended=True)
+        tries = _Tries()
+        while not self._stopping.is_set():
+            async with _Place(self._places) as place:
+                if not await self._tried(ready, tries, place):
                     return
-                self._count(row, held=reserved.hold)
-                continue
-            assert isinstance(end, Failed)
-            if end.kind == "rate_limit" and limited < _RATE_LIMIT_TRIES:
-                limited += 1
-                self._slow_down(end, limited)
-                continue
+
+    async def _tried(self, ready: _Ready, tries: _Tries, place: _Place) -> bool:
+        """One attempt; whether another one may follow."""
+        row = ready.row
+        if not await self._may_go():
+            return False
+        ends = self._ends
+        reserved = await self._reserving.ask(ready)
+        if isinstance(reserved, CapReached) and (self._under_way or ends != self._ends):
+            self._pace.unused()
+            self._tight = True
+            return True
+        if not isinstance(reserved, Reserved):
+            self._not_reserved(ready, reserved)
+            return False
+        left = booking.OpenCall(
+            reserved.id, ready.job.request, reserved.hold, self._rates, ready.quote.on
+        )
+        self._under_way += 1
+        try:
+            outcome = await self._call(ready, left)
+            if isinstance(outcome, Captioned):
+                self._pace.answered(outcome.receipt.limits, _tokens(outcome))
+                place.leave()
+            end, booked = await self._end(ready, left, outcome)
+        finally:
+            self._under_way -= 1
+            self._ends += 1
+            self._loose += 1
+            self._freed.set()
+        if end is None:
+            return False
+        if isinstance(end, Captioned):
+            self._answered(row, booked)
+            return False
+        if isinstance(end, Unknown):
             self._pace.ended()
-            if end.kind == "not_sent" and lost + 1 < _NOT_SENT_TRIES:
-                lost += 1
-                await self._rest(0.5 * lost)
-                continue
-            self._count(row, end.message, failed=1, ended=True)
-            if end.kind in _STOPPING:
-                self.stop(end.message)
-            return
+            tries.unknown += 1
+            again = end.kind not in {"moderation_output", "cancelled"}
+            if not again or tries.unknown > self._unknown_retries:
+                self._count(row, end.message, unknown=1, held=reserved.hold, ended=True)
+                return False
+            self._count(row, held=reserved.hold)
+            return True
+        assert isinstance(end, Failed)
+        if end.kind == "rate_limit" and tries.limited < _RATE_LIMIT_TRIES:
+            tries.limited += 1
+            self._slow_down(end, tries.limited)
+            return True
+        self._pace.ended()
+        if end.kind == "not_sent" and tries.lost + 1 < _NOT_SENT_TRIES:
+            tries.lost += 1
+            await self._rest(0.5 * tries.lost)
+            return True
+        self._count(row, end.message, failed=1, ended=True)
+        if end.kind in _STOPPING:
+            self.stop(end.message)
+        return False
 
     def _not_reserved(self, ready: _Ready, why: Taken | PlaygroundError) -> None:
         self._pace.unused()
@@ -462,12 +540,12 @@ class Window:
                 if self._paused:
                     await self._rest(1.0)
                     continue
-                if self._tight and not self._places and self._under_way:
+                if self._tight and not self._loose and self._under_way:
                     await self._until_one_ends()
                     continue
                 seconds = self._pace.wait()
                 if seconds <= 0:
-                    self._places = max(0, self._places - 1)
+                    self._loose = max(0, self._loose - 1)
                     return True
                 await self._rest(seconds)
         return False
@@ -538,7 +616,7 @@ class Window:
             raise
 
     async def _end(
-        self, left: booking.OpenCall, outcome: Outcome
+        self, asked: _Ready, left: booking.OpenCall, outcome: Outcome
     ) -> tuple[Outcome | None, Settled | None]:
         """Book an outcome; None when the gallery cannot take it now (the run stops)."""
         try:
@@ -546,6 +624,7 @@ class Window:
                 ready = booking.as_settled(left, outcome)
                 if not isinstance(ready, Unknown):
                     settled, _ = ready
+                    self._let_go(asked)
                     problem = await asyncio.shield(self._settling.ask(settled))
                     if problem is not None:
                         booking.keep_for_later(self._gallery, left)
@@ -587,10 +666,6 @@ class Window:
         return answers
 
     def _settle(self, some: list[Settled]) -> Sequence[PlaygroundError | None]:
-        try:
-            self._gallery.sync_adopted(one.photo for one in some)
-        except GalleryProblem as problem:
-            return [problem for _ in some]
         return self._gallery.ledger.bulk.settle(some)
 
     # -- the rest ------------------------------------------------------------------------------
