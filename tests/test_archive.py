@@ -354,3 +354,25 @@ def test_a_turned_photo_is_sent_with_no_more_pixels_than_are_looked_at(
         # The provider counts what it gets, and comes to what was quoted for the whole photo.
         assert low <= call.usage.image_input + call.usage.text_input <= low + 60
         assert summary.quoted.low <= summary.settled_dollars <= summary.quoted.high
+
+
+def test_a_turned_photo_can_be_sent_as_it_is_at_the_same_price(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    lying = tmp_path / "lying.jpg"
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    Image.effect_noise((640, 480), 40).convert("RGB").save(lying, exif=exif)
+    with served() as server, to(server) as client:
+        archive = Archive(gallery, client, endpoint="chat")
+        archive.add(lying)
+        quoted = archive.quote
+        assert archive.run(as_is=True).captioned == 1
+        (call,) = server.app.truth.calls
+        low = quoted.tokens["image_input"].low
+        assert low <= call.usage.image_input + call.usage.text_input <= low + 60
+        # The same question: what was answered is not asked again upright.
+        again = Archive(gallery, client, endpoint="chat")
+        again.add(lying)
+        assert again.planned().skipped == 1
+        proven(gallery, server.app)

@@ -105,6 +105,7 @@ def test_a_batch_is_fetched_and_cancelled_by_hand(run: Callable[..., Any]) -> No
     [
         (("--via", "batch", "--tier", "flex"), "--via batch has the tier batch"),
         (("--via", "live", "--tier", "batch"), "--tier batch goes with --via batch"),
+        (("--via", "batch", "--as-is"), "batches turn photos upright"),
         (("--via", "batch", "--pilot", "3"), "a pilot asks live"),
     ],
 )

@@ -31,6 +31,7 @@ STRANGERS = ({"photos", "provider", "store"},)
 # Import name of an outside library -> where it may be used.
 HOMES: dict[str, tuple[str, ...]] = {
     "PIL": ("photos", "provider.offline"),
+    "pybase64": ("photos",),
     "openai": ("provider",),
     "httpx2": ("provider",),
     "keyring": ("provider",),

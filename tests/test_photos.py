@@ -551,6 +551,23 @@ def test_only_an_upright_jpeg_is_sent_as_it_is_and_without_its_metadata(tmp_path
     assert unchanged(photos.measure(upright), upright.read_bytes(), resize=60) is None
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_jpeg_can_be_left_as_it_is_with_nothing_but_its_orientation(
+    tmp_path: Path, orientation: int
+) -> None:
+    path = tmp_path / "turned.jpg"
+    path.write_bytes(leaky("JPEG", orientation))
+    photo = photos.measure(path)
+    upload = unchanged(photo, path.read_bytes(), turned=True)
+    assert upload is not None
+    assert upload.data == photos.ready(photo, turned=True).data
+    assert CANARY.encode() not in upload.data
+    sent = Image.open(io.BytesIO(upload.data))
+    assert dict(sent.getexif()) == ({} if orientation == 1 else {0x0112: orientation})
+    assert upload.size == photo.size == photos.sniff(upload.data)[1]
+    assert sent.tobytes() == Image.open(path).tobytes()
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"])
 def test_every_mode_becomes_something_that_is_sent(mode: str) -> None:
     image = picture(60, 40, "L").convert(mode) if mode in {"I", "F", "1"} else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from playground import money, render
+from playground import money, render, tokens
 from playground.cli import options, spend
 from playground.cli.live import Block, lines_of
 from playground.cli.quotes import caption_request
@@ -39,6 +39,12 @@ _SHOWN = 20
     metavar="N",
     help="Ask about N photos drawn at random, and forecast the cost of all.",
 )
+@click.option(
+    "--as-is",
+    is_flag=True,
+    help="Leave JPEGs that an orientation tag turns as they are, with that tag: quicker, but a "
+    "model that does not obey it looks at them lying on a side. The price is the same.",
+)
 @click.option("--dry-run", is_flag=True, help="Plan and quote; send nothing.")
 @click.option(
     "--via",
@@ -59,6 +65,7 @@ def caption(
     budget: Decimal | None,
     limit: int | None,
     pilot: int | None,
+    as_is: bool,
     dry_run: bool,
     via: str | None,
     wait_for_all: bool,
@@ -80,6 +87,10 @@ def caption(
         raise click.UsageError(msg)
     if _in_batches(via, pilot, fields):
         fields["tier"] = via = "batch"
+        if as_is:
+            msg = "--as-is is for calls that are made now; batches turn photos upright"
+            raise click.UsageError(msg)
+    tokens.expect_few_texts()
     # Checked here, so that a bad flag is refused before a gallery is made.
     request = caption_request(schema_file, **fields)
     rates = options.rates_of(price_text)
@@ -126,6 +137,7 @@ def caption(
                     "cap": cap,
                     "concurrency": concurrency,
                     "confirm": spend.consent(yes),
+                    "as_is": as_is,
                 }
                 if pilot is None:
                     summary = archive.run(**asked)
@@ -135,9 +147,11 @@ def caption(
             if block is not None:
                 block.clear()
         document = summary.to_dict() | _plan_json(archive)
-        from playground.batch.folder import waiting_in_batches
+        waiting = 0
+        if dry_run:
+            from playground.batch.folder import waiting_in_batches
 
-        waiting = waiting_in_batches(gallery, archive) if dry_run else 0
+            waiting = waiting_in_batches(gallery, archive)
         if pilot is not None:
             document["forecast"] = forecast and forecast.to_dict()
         if as_json:

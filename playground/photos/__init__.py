@@ -11,6 +11,7 @@ from playground.photos.decode import SENT, Box, copies, prepare, ready, thumbnai
 from playground.photos.files import (
     MAX_FILE_BYTES,
     MAX_PIXELS,
+    confirm,
     measure,
     measure_many,
     read,
@@ -27,6 +28,7 @@ __all__ = [
     "WALL_SECONDS",
     "WORKERS",
     "Box",
+    "confirm",
     "copies",
     "measure",
     "measure_many",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import binascii
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
+
+from pybase64 import b64encode
 
 from playground.photos import files, pool
 from playground.photos.asis import as_it_is
@@ -62,7 +63,12 @@ def prepare(
 
 
 def ready(
-    photo: Photo, *, resize: int | None = None, reduce: int = 1, as_base64: bool = False
+    photo: Photo,
+    *,
+    resize: int | None = None,
+    reduce: int = 1,
+    as_base64: bool = False,
+    turned: bool = False,
 ) -> Upload:
     """As `unchanged` or else `prepare`, for a measured photo whose bytes nobody else needs.
 
@@ -80,6 +86,7 @@ def ready(
         "formats": list(SENT),
         "shown": [photo.width_px, photo.height_px],
         "as_base64": as_base64,
+        "turned": turned,
         "path": os.fsencode(files.check(photo)).hex(),
         "sha256": photo.sha256,
     }
@@ -89,19 +96,25 @@ def ready(
 
 
 def unchanged(
-    photo: Photo, data: bytes, *, resize: int | None = None, as_base64: bool = False
+    photo: Photo,
+    data: bytes,
+    *,
+    resize: int | None = None,
+    as_base64: bool = False,
+    turned: bool = False,
 ) -> Upload | None:
     """A JPEG that may be sent pixel for pixel, without its metadata; None where it must be decoded.
 
     Nothing is decoded here (see `as_it_is`); `prepare` proves in addition that every pixel can be
-    decoded.
+    decoded. With `turned` a photo that has to be turned is sent as it is too, with its
+    orientation tag.
     """
     if photo.format != "jpeg" or (resize is not None and photo.size.long_px > resize):
         return None
-    plain = as_it_is(data, (photo.width_px, photo.height_px))
+    plain = as_it_is(data, (photo.width_px, photo.height_px), turned=turned)
     if plain is None:
         return None
-    made = binascii.b2a_base64(plain, newline=False) if as_base64 else plain
+    made = b64encode(plain) if as_base64 else plain
     return Upload(made, "jpeg", photo.size)
 
 

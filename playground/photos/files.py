@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -9,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from playground.errors import PhotoProblem
 from playground.photos import header, pool
@@ -19,6 +20,8 @@ from playground.values import CaptionRequest, EditRequest, Photo, PhotoLike, Req
 # 8192 x 8192: more than any phone makes, and what one decoder can hold in its 1 GiB.
 MAX_PIXELS = 8192 * 8192
 MAX_FILE_BYTES = 1 << 28
+# Larger files are hashed piece by piece.
+_AT_ONCE = 1 << 22
 _READ_KINDS = "JPEG, PNG, WebP, GIF, TIFF, BMP and AVIF"
 _DELIVERED = frozenset({"png", "jpeg", "webp"})
 # Names under which pictures come, those included that are then refused with a reason.
@@ -90,14 +93,20 @@ def measure(path: Path | str, *, with_hash: bool = True, max_pixels: int = MAX_P
     try:
         status = _checked(path)
         with path.open("rb", buffering=0) as file:
-            read = header.of_file(file)
+            # A file that is read for its hash anyway is read once, unless it is large.
+            whole = (
+                _whole(file, status.st_size) if with_hash and status.st_size <= _AT_ONCE else b""
+            )
+            read = header.of_bytes(whole) if whole else header.of_file(file)
             if read is None:
                 file.seek(0)
                 format_, size = _other(path.name, file.read(status.st_size), max_pixels)
             else:
                 format_, size = read.format, Size(*read.shown)
             digest = None
-            if with_hash:
+            if whole:
+                digest = hashlib.sha256(whole).hexdigest()
+            elif with_hash:
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as problem:
@@ -161,8 +170,11 @@ def resolve(request: _R, *, with_hash: bool = True) -> _R:
     return request
 
 
-def read(photo: Photo | Path | str) -> tuple[str, bytes]:
+def read(photo: Photo | Path | str, *, checked: bool = True) -> tuple[str, bytes]:
     """A picture file's name and bytes.
+
+    Without `checked` the bytes of a measured photo are not compared with its hash: `confirm` must
+    do that before they are used.
 
     Raises:
         PhotoProblem: when there is no file, it cannot be read or is larger than 256 MiB, or it
@@ -173,15 +185,24 @@ def read(photo: Photo | Path | str) -> tuple[str, bytes]:
         msg = "a photo that was only described by its dimensions can be quoted but not sent"
         raise PhotoProblem(msg)
     try:
-        _checked(path)
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES)
+        status = _checked(path)
+        with path.open("rb", buffering=0) as file:
+            data = _whole(file, status.st_size)
     except OSError as problem:
         raise _unreadable(path, problem) from None
-    known = photo.sha256 if isinstance(photo, Photo) else None
-    if known and hashlib.sha256(data).hexdigest() != known:
-        raise PhotoProblem(f"{path.name}: the file has changed since it was measured")
+    if checked and isinstance(photo, Photo):
+        confirm(photo, data)
     return path.name, data
+
+
+def confirm(photo: Photo, data: bytes) -> None:
+    """Compare a file's bytes with the photo that was measured.
+
+    Raises:
+        PhotoProblem: when they are not those.
+    """
+    if photo.sha256 and hashlib.sha256(data).hexdigest() != photo.sha256:
+        raise PhotoProblem(f"{photo.name}: the file has changed since it was measured")
 
 
 def check(photo: Photo) -> str:
@@ -242,6 +263,20 @@ def _checked(path: Path) -> os.stat_result:
             f"at most {MAX_FILE_BYTES:,} are read"
         )
     return status
+
+
+def _whole(file: BinaryIO, size_bytes: int) -> bytes:
+    """The bytes of an unbuffered file of that size.
+
+    Raises:
+        OSError: when it shrinks or grows meanwhile.
+    """
+    data = file.read(size_bytes)
+    while len(data) < size_bytes and (more := file.read(size_bytes - len(data))):
+        data += more
+    if len(data) < size_bytes or file.read(1):
+        raise OSError(errno.ESTALE, "it changed while it was read")
+    return data
 
 
 def _check_pixels(name: str, size: Size, max_pixels: int) -> None:

@@ -14,7 +14,8 @@ import struct
 _JPEG_TABLES = frozenset({0xDB, 0xC4, 0xDD})
 # Baseline, extended and progressive Huffman: what every JPEG reader reads.
 _JPEG_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
-_JPEG_MARKER = re.compile(rb"\xff[^\x00]", re.DOTALL)  # kept plain: it reads megabytes
+# A marker that is none of those that stand between compressed pixels (stuffing, restarts).
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)
 # A JFIF header of version 1.1 with square pixels, no unit and no thumbnail.
 _JFIF = b"\xff\xe0\x00\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
 _PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
@@ -22,15 +23,27 @@ _WEBP_KEPT = frozenset({b"VP8 ", b"VP8L", b"ALPH"})
 _WEBP_ALPHA, _WEBP_ANIMATED = 0x10, 0x02
 
 
-def strip(data: bytes, format_: str) -> bytes | None:
-    """The same picture without metadata, or None where it must be re-encoded instead."""
+def strip(data: bytes, format_: str, *, orientation: int = 1) -> bytes | None:
+    """The same picture without metadata, or None where it must be re-encoded instead.
+
+    With another `orientation` than 1 a JPEG gets an Exif block that holds that tag and no more.
+    """
     try:
-        return {"jpeg": _jpeg, "png": _png, "webp": _webp}[format_](data)
+        if format_ == "jpeg":
+            return _jpeg(data, _turn(orientation) if orientation != 1 else b"")
+        return {"png": _png, "webp": _webp}[format_](data)
     except (KeyError, IndexError, struct.error):
         return None
 
 
-def _jpeg(data: bytes) -> bytes | None:
+def _turn(orientation: int) -> bytes:
+    """An Exif segment with one entry: the orientation (Exif 2.3, 4.5.4 and 4.6.4)."""
+    entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
+    block = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 1) + entry + b"\0\0\0\0"
+    return b"\xff\xe1" + struct.pack(">H", 2 + len(block)) + block
+
+
+def _jpeg(data: bytes, turn: bytes) -> bytes | None:
     kept: list[bytes | memoryview] = [b"\xff\xd8"]
     jfif = adobe = b""
     offset = 2
@@ -41,7 +54,7 @@ def _jpeg(data: bytes) -> bytes | None:
             return None
         marker = data[offset + 1]
         if marker == 0xD9:
-            return b"".join([kept[0], jfif, adobe, *kept[1:], b"\xff\xd9"])
+            return b"".join([kept[0], jfif, turn, adobe, *kept[1:], b"\xff\xd9"])
         end = offset + 2 + struct.unpack_from(">H", data, offset + 2)[0]
         segment = data[offset:end]
         if end > len(data) or end < offset + 4:
@@ -88,11 +101,8 @@ def colour_profile(data: bytes) -> bytes:
 
 def _scan_end(data: bytes, start: int) -> int | None:
     """Where the compressed pixels that begin at `start` end: at the next real marker."""
-    for found in _JPEG_MARKER.finditer(data, start):
-        # Restart markers stand between pixels.
-        if not 0xD0 <= data[found.start() + 1] <= 0xD7:
-            return found.start()
-    return None
+    found = _JPEG_MARKER.search(data, start)
+    return found.start() if found else None
 
 
 def _png(data: bytes) -> bytes | None:

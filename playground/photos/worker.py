@@ -11,7 +11,6 @@ follows the file's name) or the result.
 
 from __future__ import annotations
 
-import binascii
 import contextlib
 import hashlib
 import io
@@ -25,6 +24,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, cast
 
 from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
+from pybase64 import b64encode
 
 from playground.photos import header
 from playground.photos.asis import as_it_is
@@ -260,19 +260,20 @@ def ready(
     formats: list[str],
     shown: list[int],
     as_base64: bool,
+    turned: bool = False,
 ) -> tuple[dict[str, Any], bytes]:
     """What is sent of a photo: as it is where it can be, else prepared; perhaps in base64."""
     plain = None
     width, height = shown
     if "jpeg" in formats and (resize is None or max(shown) <= resize):
-        plain = as_it_is(data, (width, height))
+        plain = as_it_is(data, (width, height), turned=turned)
     if plain is not None:
         result, made = _described("jpeg", (width, height)), plain
     else:
         result, made = prepare(
             data, max_pixels=max_pixels, resize=resize, formats=formats, reduce=reduce
         )
-    return result, binascii.b2a_base64(made, newline=False) if as_base64 else made
+    return result, b64encode(made) if as_base64 else made
 
 
 def _foreign_colours(image: Image.Image) -> bool:
@@ -377,8 +378,8 @@ def _file(path: str, sha256: str) -> bytes:
         Refused: when it is no longer the file that was measured.
     """
     try:
-        with open(bytes.fromhex(path), "rb") as file:  # noqa: PTH123  as little as possible is loaded here
-            data = file.read(MAX_FILE_BYTES)
+        with open(bytes.fromhex(path), "rb", buffering=0) as file:  # noqa: PTH123  as little as possible is loaded here
+            data = file.read(min(os.fstat(file.fileno()).st_size, MAX_FILE_BYTES))
     except OSError as problem:
         msg = f"it cannot be read ({problem.strerror or type(problem).__name__})"
         raise Refused(msg) from None

@@ -42,6 +42,9 @@ _HEAD_LIMIT_BYTES = 65_536
 # Servers close idle connections after five seconds or more; a request on one that is just being
 # closed would be lost with an unknown bill.
 _IDLE_SECONDS = 4.0
+# A photo is handed to the socket in pieces of this size: what does not fit is copied, and megabytes
+# of copies for each call under way add up.
+_PIECE_BYTES = 262_144
 _MARK = "photo-goes-here"
 
 
@@ -255,13 +258,17 @@ class _Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._file: SpoolFile | None = None
         self._reader: _Reader | None = None
+        # What of the request has not been handed to the socket yet.
+        self._unsent: memoryview | None = None
+        self._tail = b""
+        self._full = False
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def usable(self) -> bool:
         """Whether another request may be sent on it."""
         transport = self._transport
-        if self._lost or transport is None or transport.is_closing():
+        if self._lost or transport is None or transport.is_closing() or self._unsent is not None:
             return False
         return self._reader is None or self._reader.keep_alive
 
@@ -279,14 +286,26 @@ class _Connection(asyncio.Protocol):
 
     def send(self, head: bytes, body: Body) -> None:
         assert self._transport is not None
+        self._unsent, self._tail = memoryview(body.photo), body.tail
         self._transport.write(head + body.head)
-        self._transport.write(body.photo)
-        self._transport.write(body.tail)
+        self._pour()
+
+    def _pour(self) -> None:
+        """Hand over the photo, as far as the socket takes it."""
+        transport = self._transport
+        assert transport is not None
+        while self._unsent is not None and not self._full and not transport.is_closing():
+            piece, rest = self._unsent[:_PIECE_BYTES], self._unsent[_PIECE_BYTES:]
+            self._unsent = rest or None
+            transport.write(piece)
+            if not rest:
+                transport.write(self._tail)
 
     def end(self) -> None:
         self._exchange = self._file = self._reader = None
 
     def close(self) -> None:
+        self._unsent = None
         if self._transport is not None:
             # What has not left the buffer need not leave any more.
             self._transport.abort()
@@ -303,6 +322,13 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._pour()
 
     def data_received(self, data: bytes) -> None:
         if self._reader is None or self.finished.done():

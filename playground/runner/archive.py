@@ -183,6 +183,8 @@ class Archive:
             concurrency: calls under way at most.
             unknown_retries: how often a call with an unknown bill is tried again (each booked).
             confirm: consent to a quote above $1.00: True, or a function that asks.
+            as_is: send JPEGs that need no scaling as they are, also those that an orientation tag
+                turns: they keep that tag alone, and the model may look at them lying on a side.
             run_id: runs with the same one share the budget, also after a restart.
 
         Raises:
@@ -263,6 +265,7 @@ class Archive:
         concurrency: int = CONCURRENCY,
         unknown_retries: int = 2,
         confirm: Confirm = False,
+        as_is: bool = False,
         run_id: str | None = None,
     ) -> Summary:
         if not 1 <= concurrency <= 1024 or unknown_retries < 0:
@@ -302,6 +305,7 @@ class Archive:
             concurrency=min(concurrency, len(waiting)),
             unknown_retries=unknown_retries,
             clock=self._clock,
+            as_is=as_is,
             wait=self._wait,
             on_billed=billed,
             asleep=self._asleep,
