@@ -35,6 +35,7 @@ def caption_folder(
     dry_run: bool = False,
     unknown_retries: int = 2,
     via: Literal["live", "batch"] = "live",
+    as_is: bool = False,
     confirm: Confirm = False,
     on_quote: Callable[[Quote], None] | None = None,
     on_progress: Callable[[Summary], None] | None = None,
@@ -61,6 +62,7 @@ def caption_folder(
         unknown_retries: how often a call with an unknown bill is tried again (each is booked).
         via: `batch` asks at half price and waits up to a day for the answers; interrupted, the
             same call later brings them in (see `playground.batch`).
+        as_is: leave JPEGs that an orientation tag turns as they are, as in `Archive.run`.
         confirm: consent to a total quote above $1.00: True, or a function that asks.
         on_quote: is shown the total. on_progress: is shown the summary so far, after each call
             of a small run, some times a second in a large one.
@@ -78,6 +80,9 @@ def caption_folder(
         msg = f"via is live or batch, not {via!r}; nothing was sent"
         raise InvalidRequest(msg)
     if via == "batch":
+        if as_is:
+            msg = "as_is is for calls that are made now; batches turn photos upright"
+            raise InvalidRequest(msg)
         from playground.batch import caption_in_batches
 
         return caption_in_batches(
@@ -108,4 +113,5 @@ def caption_folder(
             concurrency=concurrency,
             unknown_retries=unknown_retries,
             confirm=confirm,
+            as_is=as_is,
         )
