@@ -199,6 +199,8 @@ def test_publishing_again_keeps_addresses_and_encodes_nothing_twice(gallery, tmp
     pictures = [name for name in before if name.startswith("site/pictures/")]
     assert all(before[name] == after[name] for name in pictures)
     assert b"Another title" in after["site/index.html"]
+    publish(gallery, EVERYTHING, dest=tmp_path / "s")
+    assert b"Another title" in contents(again.folder)["site/index.html"]
     assert [each.name for each in tmp_path.iterdir()] == ["s"]
 
 

@@ -52,8 +52,14 @@ def test_a_snapshot_is_made_added_to_and_taken_back(run, tmp_path):
     assert "Lamps" in (dest / "site" / "index.html").read_text()
     _, out, _ = run("list", "--json")
     ids = [item["id"] for item in json.loads(out)["items"]]
+    status, out, _ = run("publish", "--search", "lighthouse", "--add", "--preview", dest)
+    assert (status, "1 picture in DEST would stay as published before" in out) == (0, True)
+    assert "a lantern" in out
+    status, out, _ = run("publish", "--search", "lighthouse", "--add", "--preview", dest, "--json")
+    assert [each["prompt"] for each in json.loads(out)["stays"]] == ["a lantern"]
     status, out, _ = run("publish", *ids, dest, "--without", "prompt,model")
     assert status == 0
+    assert "Lamps" in (dest / "site" / "index.html").read_text()
     assert "2 pictures for strangers" in out
     assert "lighthouse" not in (dest / "site" / "data" / "words-0.js").read_text()
     status, out, _ = run("unpublish", dest, ids[0][:6])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from playground import photos, serve
-from playground.publish import DEFAULT_FIELDS, Snapshot
+from playground.publish import DEFAULT_FIELDS, Selection, Snapshot, publish
 from playground.state.gallery import GalleryState
 from playground.state.gallery_publish import PublishState
 from playground.store import Gallery
@@ -27,8 +27,9 @@ def gallery(tmp_path):
     """Three photographs, each with a title, a note and a collection of its own."""
     with Gallery(tmp_path / "gallery") as opened:
         for name in NAMES:
-            photo = photos.measure(SAMPLES / name)
-            item = opened.add_photo(photo, (SAMPLES / name).read_bytes(), name=name)
+            photo, data = photos.measure(SAMPLES / name), (SAMPLES / name).read_bytes()
+            small = photos.thumbnail(data)
+            item = opened.add_photo(photo, data, name=name, thumbnail=small)
             opened.annotate(
                 item.id,
                 title=f"Title of {name}",
@@ -69,18 +70,33 @@ def test_what_was_chosen_is_shown_with_what_stays_private_and_nothing_is_made(pu
     assert not offer.folder.exists()
 
 
-def test_the_dialog_lists_every_text_that_strangers_get_and_no_other(publishing):
-    publishing.look(None, 0, DEFAULT_FIELDS)
-    told = messages.offer(publishing.offer)
-    assert told["count"] == len(told["entries"]) == 3
+@pytest.fixture
+def dialog(publishing):
+    """Answers what the dialog asks: the last message, with its buffers."""
+    sent = []
+    answers = messages.answers(publishing, lambda message, buffers: sent.append((message, buffers)))
+
+    def ask(what, **more):
+        answers[what]({"do": what, **more})
+        return sent[-1]
+
+    return ask
+
+
+def looked(dialog, places, fields=DEFAULT_FIELDS, dest="", **more):
+    return dialog("publish_look", places=places, sequence=0, fields=list(fields), dest=dest, **more)
+
+
+def test_the_dialog_lists_every_text_that_strangers_get_and_no_other(publishing, dialog):
+    told, pictures = looked(dialog, None)
+    assert told["count"] == len(told["entries"]) == len(pictures) == 3
     shown = str(told["entries"])
     assert "Title of cat.jpg" in shown
     assert "private note" not in shown
     assert "secret" not in shown
     on = [one["name"] for one in told["fields"] if one["on"]]
     assert on == ["title", "prompt", "caption", "model", "rating", "tags", "date"]
-    publishing.again([*DEFAULT_FIELDS, "note", "collection"], "elsewhere")
-    told = messages.offer(publishing.offer)
+    told, _ = looked(dialog, None, [*DEFAULT_FIELDS, "note", "collection"], "elsewhere", again=True)
     assert "private note on cat.jpg" in str(told["entries"])
     assert told["folder"].endswith("elsewhere")
 
@@ -107,6 +123,48 @@ def test_pictures_that_are_there_are_kept_or_replaced(publishing, tmp_path):
     assert titles(tmp_path / "published") == ["Title of coffee.jpg", "Title of rocket.jpg"]
     publishing.publish(keep=False)
     assert titles(tmp_path / "published") == ["Title of coffee.jpg"]
+
+
+def test_pictures_that_stay_are_part_of_what_is_looked_at(publishing, dialog, tmp_path):
+    looked(dialog, [[0, 2]], [*DEFAULT_FIELDS, "note"])
+    publishing.publish(keep=True)
+    told, pictures = looked(dialog, [[1, 3]])
+    assert (told["there"], told["mine"], told["others"]) == (2, 1, 1)
+    (stays,) = told["stays"]
+    # As it was published: with its note, which does not go along with the new ones.
+    assert ("note", "private note on rocket.jpg") in stays["rows"]
+    assert "private note" not in str(told["entries"])
+    small = tmp_path / "published" / "site" / "pictures" / f"{stays['id']}-s.webp"
+    assert pictures[stays["thumb"]] == small.read_bytes()
+    publishing.publish(keep=True)
+    with Snapshot(tmp_path / "published") as snapshot:
+        made = [entry.id for entry in snapshot.reader.entries()]
+        notes = [entry.note for entry in snapshot.reader.entries()]
+    assert made == [one["id"] for one in (*told["entries"], stays)]
+    assert notes == ["", "", "private note on rocket.jpg"]
+
+
+def test_many_pictures_that_stay_come_a_page_at_a_time(publishing, dialog, monkeypatch):
+    looked(dialog, [[0, 2]])
+    publishing.publish(keep=True)
+    monkeypatch.setattr(messages, "PAGE", 1)
+    told, _ = looked(dialog, [[2, 3]])
+    assert (told["others"], len(told["stays"])) == (2, 1)
+    more, pictures = dialog("publish_more", start=1, stays=True)
+    assert (more["stays"], more["start"], len(more["entries"]), len(pictures)) == (True, 1, 1, 1)
+    assert more["entries"][0]["id"] != told["stays"][0]["id"]
+
+
+def test_a_folder_that_changed_since_the_preview_is_looked_at_again(publishing, gallery, tmp_path):
+    publishing.look([[0, 1]], 0, DEFAULT_FIELDS)
+    publish(gallery, Selection(text="tag:cat"), DEFAULT_FIELDS, tmp_path / "published", title="Us")
+    publishing.publish(keep=True)
+    assert "nothing was published" in publishing.trouble.text
+    assert titles(tmp_path / "published") == ["Title of cat.jpg"]
+    assert [entry.title for entry in publishing.offer.others] == ["Title of cat.jpg"]
+    publishing.publish(keep=True)
+    with Snapshot(tmp_path / "published") as snapshot:
+        assert snapshot.settings.title == "Us"
 
 
 def test_a_picture_and_then_everything_is_taken_back(publishing, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,8 @@ def _names(_context: click.Context, _parameter: click.Parameter, given: tuple[st
 @click.option(
     "--fields", multiple=True, callback=_names, metavar="FIELD", help="Exactly these fields."
 )
-@click.option("--title", help="Stands above the pictures.")
-@click.option("--base-url", default="", help="Where the site will be: for previews and feeds.")
+@click.option("--title", help="Stands above the pictures; DEST keeps the one that it has.")
+@click.option("--base-url", help="Where the site will be: for previews and feeds.")
 @click.option("--add", is_flag=True, help="Keep what is in DEST, and put these items first.")
 @click.option(
     "--preview",
@@ -68,7 +69,7 @@ def publish(
     less: tuple[str, ...],
     fields: tuple[str, ...],
     title: str | None,
-    base_url: str,
+    base_url: str | None,
     add: bool,
     look: bool,
     gallery_place: str,
@@ -84,10 +85,8 @@ def publish(
 
     by_search = everything or bool(text) or bool(where)
     *ids, dest = words if words and not look else (*words, "")
-    if look and words and not by_search and not _is_id(words[-1]):
+    if look and words and (by_search or not _is_id(words[-1])):
         *ids, dest = words  # DEST is said although nothing is made
-    elif look and by_search:
-        ids = []
     if ids and by_search:
         msg = "name ids, or use --all, --search or --where; not both"
         raise click.UsageError(msg)
@@ -104,17 +103,18 @@ def publish(
     must_exist(gallery_place)
     with Gallery(gallery_place) as opened:
         if look:
-            _show(publishing.preview(opened, selection, chosen), as_json)
+            shown = publishing.preview(opened, selection, chosen)
+            _show(shown, _staying(dest, shown) if add and dest else (), as_json)
             return
         made = publishing.publish(
             opened,
             selection,
             chosen,
             dest,
+            title=title or None,
             base_url=base_url,
             add=add,
             progress=_progress,
-            **({"title": title} if title else {}),
         )
     if as_json:
         options.print_json(
@@ -159,9 +159,20 @@ def _along(fields: tuple[str, ...]) -> str:
     return ", ".join(("alternative text", *(FIELDS[name] for name in fields)))
 
 
-def _show(preview: Any, as_json: bool) -> None:
+def _staying(dest: str, preview: Any) -> Sequence[Entry]:
+    from playground import publish as publishing
+    from playground.publish.database import NAME
+
+    if not (Path(dest) / NAME).exists():
+        return ()
+    with publishing.Snapshot(dest) as snapshot:
+        return publishing.staying(snapshot, preview.entries)
+
+
+def _show(preview: Any, stays: Sequence[Entry], as_json: bool) -> None:
     if as_json:
-        options.print_json(preview.to_dict())
+        more = {"stays": [entry.to_dict() for entry in stays]} if stays else {}
+        options.print_json({**preview.to_dict(), **more})
         return
     click.echo(f"{_count(len(preview.entries))} would be published; nothing was made")
     click.echo(f"goes along: {_along(preview.fields)}")
@@ -173,13 +184,21 @@ def _show(preview: Any, as_json: bool) -> None:
     rest = len(preview.entries) - _PREVIEWED
     if rest > 0:
         click.echo(f"\nand {rest:,} more; --json lists them all")
+    if stays:
+        click.echo(f"\n{_count(len(stays))} in DEST would stay as published before")
+    for entry in stays[:_PREVIEWED]:
+        click.echo()
+        _show_entry(entry)
+    if len(stays) > _PREVIEWED:
+        click.echo(f"\nand {len(stays) - _PREVIEWED:,} more that stay; --json lists them all")
     for notice in preview.notices:
         click.echo(f"note: {render.printable(notice)}", err=True)
 
 
-def _show_entry(entry: Entry, item_id: str) -> None:
+def _show_entry(entry: Entry, item_id: str = "") -> None:
     values = entry.to_dict()
-    click.echo(f"{item_id}  as {values.pop('id')}, {values.pop('kind')}, ", nl=False)
+    name = f"{item_id}  as " if item_id else ""
+    click.echo(f"{name}{values.pop('id')}, {values.pop('kind')}, ", nl=False)
     click.echo(f"{values.pop('width_px')}x{values.pop('height_px')}")
     for name, value in values.items():
         shown = [each["text"] for each in value] if name == "captions" else value

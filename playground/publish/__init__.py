@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from playground.publish.choosing import Preview, Selection, preview
     from playground.publish.entries import DEFAULT_FIELDS, FIELDS, Entry
-    from playground.publish.snapshot import Published, Snapshot, publish, unpublish
+    from playground.publish.snapshot import Published, Snapshot, publish, staying, unpublish
 
 __all__ = [
     "DEFAULT_FIELDS",
@@ -30,6 +30,7 @@ __all__ = [
     "Snapshot",
     "preview",
     "publish",
+    "staying",
     "unpublish",
 ]
 
@@ -43,6 +44,7 @@ _HOMES = {
     "Snapshot": "snapshot",
     "preview": "choosing",
     "publish": "snapshot",
+    "staying": "snapshot",
     "unpublish": "snapshot",
 }
 

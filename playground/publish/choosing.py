@@ -214,8 +214,8 @@ def _notices(items: list[GalleryItem], made: list[tuple[Entry, bool]]) -> Iterat
     bare = sum(not item.alt for item in items)
     if bare:
         yield (
-            f"{_items(bare)} without alternative text: caption, prompt or title stands in; "
-            "write your own with `playground gallery annotate ID --alt TEXT`"
+            f"{_items(bare)} without alternative text of your own: caption, prompt or title "
+            "stands in until you write one"
         )
     photos = sum(item.kind == "photo" for item in items)
     if photos:

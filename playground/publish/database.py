@@ -174,7 +174,7 @@ class Reader:
             msg = (
                 f"The snapshot {self.path.parent} was made by a newer Halfpenny (format {version}, "
                 f"this one reads {VERSION}); update Halfpenny, or publish the items again with "
-                "this one."
+                "this one, into a new folder."
             )
             raise GalleryProblem(msg)
 

@@ -129,8 +129,8 @@ def publish(
     fields: Collection[str] = DEFAULT_FIELDS,
     dest: str | Path = "published",
     *,
-    title: str = DEFAULT_TITLE,
-    base_url: str = "",
+    title: str | None = None,
+    base_url: str | None = None,
     add: bool = False,
     progress: Progress | None = None,
 ) -> Published:
@@ -145,9 +145,9 @@ def publish(
         selection: which items, in the order in which they are shown.
         fields: what goes along with the pictures (`FIELDS`).
         dest: a new folder, an empty one, or an earlier snapshot, which is then replaced.
-        title: stands above the pictures.
+        title: stands above the pictures; without one, that of the snapshot that is replaced.
         base_url: where the site will be (`https://example.org/pictures/`), for absolute links in
-            social previews and feeds; they are relative without it.
+            social previews and feeds; "" makes them relative, None leaves them as they were.
         add: keep what is in the snapshot, with the fields that it has, and put these items first.
         progress: is told how many of how many pictures are ready.
 
@@ -157,13 +157,17 @@ def publish(
     """
     where = Path(dest).expanduser().absolute()
     shown = preview(gallery, selection, fields)
-    settings = Settings(_title(title), _base_url(base_url), shown.fields)
     with contextlib.ExitStack() as stack:
         old = stack.enter_context(Snapshot(where)) if _is_snapshot(where) else None
+        before = old.settings if old is not None else Settings(DEFAULT_TITLE, "", ())
+        settings = Settings(
+            before.title if title is None else _title(title),
+            before.base_url if base_url is None else _base_url(base_url),
+            shown.fields,
+        )
         entries = list(shown.entries)
         if add and old is not None:
-            known = {entry.id for entry in entries}
-            entries += [entry for entry in old.reader.entries() if entry.id not in known]
+            entries += staying(old, entries)
             both = {*old.settings.fields, *shown.fields}
             settings = replace(settings, fields=tuple(name for name in FIELDS if name in both))
         with _replacing(where) as folder:
@@ -186,6 +190,12 @@ def publish(
         missing=tuple(made.missing),
         notices=shown.notices,
     )
+
+
+def staying(snapshot: Snapshot, chosen: Collection[Entry]) -> list[Entry]:
+    """What of a snapshot stays as it is when `chosen` is added: strangers get both."""
+    again = {entry.id for entry in chosen}
+    return [entry for entry in snapshot.reader.entries() if entry.id not in again]
 
 
 def unpublish(

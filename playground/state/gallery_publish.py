@@ -22,7 +22,7 @@ from playground.state.page import Trouble, bug_words
 from playground.store import Gallery
 
 if TYPE_CHECKING:
-    from playground.publish import Preview, Published
+    from playground.publish import Entry, Preview, Published
     from playground.state.gallery import GalleryState, Submit
 
 FOLDER = "published"
@@ -34,7 +34,7 @@ class Offer:
     """Exactly what strangers would get, and what is in the folder already.
 
     `there` are the pictures in the folder; `mine` those of them that are chosen now, which are
-    published anew, or can be taken back.
+    published anew, or can be taken back; `others` those that stay beside them if they are kept.
     """
 
     ids: tuple[str, ...]
@@ -42,6 +42,7 @@ class Offer:
     folder: Path
     there: int
     mine: tuple[str, ...]
+    others: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -126,11 +127,12 @@ class PublishState(HasTraits):
             self.making = Making()
             gallery, selection = self._page.gallery, publishing.Selection(offer.ids)
             now = publishing.preview(gallery, selection, offer.preview.fields)
-            if now.entries != offer.preview.entries:
+            _, others = _published(offer.folder, now)
+            if now.entries != offer.preview.entries or (keep and others != offer.others):
                 self._look(offer.ids, offer.preview.fields, offer.folder)
                 msg = (
-                    "The pictures or their words changed since you looked, so nothing was "
-                    "published; look at the new preview, then publish again."
+                    "The pictures, their words or the folder changed since you looked, so "
+                    "nothing was published; look at the new preview, then publish again."
                 )
                 raise GalleryProblem(msg)
             published = publishing.publish(
@@ -157,6 +159,25 @@ class PublishState(HasTraits):
 
         self._later(work)
 
+    def smalls(self, entries: Sequence[Entry]) -> dict[str, bytes]:
+        """Small pictures of some entries of the offer, by their neutral ids.
+
+        Those of the gallery for what is chosen; of what stays, the published ones.
+        """
+        offer = self._offered
+        own = {entry.id: offer.preview.private_ids.get(entry.id, "") for entry in entries}
+        found: dict[str, bytes] = {}
+        with suppress(PlaygroundError):
+            kept = self._page.gallery.thumbnails([item for item in own.values() if item])
+            found = {neutral: kept[item] for neutral, item in own.items() if item in kept}
+        foreign = [neutral for neutral, item in own.items() if not item]
+        if foreign:
+            with suppress(PlaygroundError, OSError), publishing.Snapshot(offer.folder) as snapshot:
+                for neutral, files in snapshot.files_of(foreign).items():
+                    small = next(file for file in files if file.what == "small")
+                    found[neutral] = (snapshot.pictures / small.name).read_bytes()
+        return found
+
     # -- within --------------------------------------------------------------------------------
 
     @property
@@ -171,9 +192,8 @@ class PublishState(HasTraits):
 
     def _look(self, ids: tuple[str, ...], fields: Collection[str], folder: Path) -> None:
         shown = publishing.preview(self._page.gallery, publishing.Selection(ids), fields)
-        there = _published(folder)
-        mine = tuple(entry.id for entry in shown.entries if entry.id in there)
-        self.offer = Offer(ids, shown, folder, len(there), mine)
+        mine, others = _published(folder, shown)
+        self.offer = Offer(ids, shown, folder, len(mine) + len(others), mine, others)
 
     def _progress(self, done: int, total: int) -> None:
         """A hundred steps at most: each is a message."""
@@ -200,11 +220,13 @@ class PublishState(HasTraits):
             self.trouble = Trouble(bug_words(bug))
 
 
-def _published(folder: Path) -> frozenset[str]:
-    """The neutral ids of what is in a folder; none where there is no snapshot."""
+def _published(folder: Path, shown: Preview) -> tuple[tuple[str, ...], tuple[Entry, ...]]:
+    """What a folder holds already: the neutral ids of what is shown, and everything else."""
     with suppress(GalleryProblem), publishing.Snapshot(folder) as snapshot:
-        return frozenset(entry.id for entry in snapshot.reader.entries())
-    return frozenset()
+        there = {entry.id for entry in snapshot.reader.entries()}
+        mine = tuple(entry.id for entry in shown.entries if entry.id in there)
+        return mine, tuple(publishing.staying(snapshot, shown.entries))
+    return (), ()
 
 
 def _name(gallery: Gallery, item_id: str) -> str:

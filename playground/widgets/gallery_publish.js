@@ -6,7 +6,11 @@ class PublishDialog {
   constructor(host) {
     this.host = host;
     this.dialog = el("dialog", { class: "hp-publish", "aria-labelledby": "hp-publishtitle" });
-    this.dialog.addEventListener("close", () => this.asked?.cancel());
+    this.urls = [];
+    this.dialog.addEventListener("close", () => {
+      this.asked?.cancel();
+      this.empty();
+    });
     this.build();
   }
 
@@ -21,8 +25,15 @@ class PublishDialog {
     this.there = el("div", { class: "hp-publishthere", hidden: true });
     this.heading = el("h3", {}, "Strangers get exactly this");
     this.notices = el("ul", { class: "hp-small" });
-    this.list = el("ol", { class: "hp-publishlist" });
-    this.more = el("button", { type: "button", class: "hp-link", hidden: true, onclick: () => this.host.send({ do: "publish_more", start: this.list.children.length }) }, "Show more");
+    const part = (stays, attributes) => {
+      const list = el("ol", { class: "hp-publishlist", ...attributes });
+      const more = el("button", { type: "button", class: "hp-link", hidden: true, onclick: () => this.host.send({ do: "publish_more", stays, start: list.children.length }) }, "Show more");
+      return { list, more };
+    };
+    this.picks = part(false, { "aria-label": "Chosen pictures" });
+    this.stays = part(true, { "aria-labelledby": "hp-publishstays" });
+    this.staysHeading = el("h3", { id: "hp-publishstays" });
+    this.staysBox = el("section", { class: "hp-publishpreview", hidden: true }, this.staysHeading, this.stays.list, this.stays.more);
     this.alert = el("p", { class: "hp-alert", role: "alert", hidden: true });
     this.status = el("p", { class: "hp-small", role: "status" });
     this.bar = el("progress", { "aria-label": "Pictures that are ready", hidden: true });
@@ -34,7 +45,7 @@ class PublishDialog {
         el("div", { class: "hp-publishset" }, this.result, this.fields,
           el("div", {}, el("label", { class: "hp-publishlabel", for: "hp-publishfolder" }, "Folder"), this.folder, el("p", { class: "hp-small" }, "It holds a web site and a database of what you see here, and nothing else of your gallery.")),
           this.keepLine, this.there),
-        el("div", { class: "hp-publishpreview" }, this.heading, this.notices, this.list, this.more)),
+        el("div", { class: "hp-publishpreview" }, this.heading, this.notices, this.picks.list, this.picks.more, this.staysBox)),
       el("div", { class: "hp-publishfoot" }, this.alert, this.bar, this.status, this.button));
   }
 
@@ -45,13 +56,20 @@ class PublishDialog {
     this.folder.value = "";
     this.keep.checked = true;
     this.offer = null;
-    [this.result, this.alert, this.keepLine, this.there, this.more, this.bar].forEach((one) => { one.hidden = true; });
-    [this.fields, this.notices, this.list, this.status].forEach((one) => one.replaceChildren());
+    [this.result, this.alert, this.keepLine, this.there, this.picks.more, this.staysBox, this.bar].forEach((one) => { one.hidden = true; });
+    [this.fields, this.notices, this.status].forEach((one) => one.replaceChildren());
+    this.empty();
     this.busy(true);
     this.host.send({ do: "publish_look", places, sequence: this.host.wall.sequence, fields: this.chosen, dest: "" });
     this.status.replaceChildren("Looking…");
     this.dialog.showModal();
     this.dialog.querySelector(".hp-close").focus();
+  }
+
+  empty() {
+    [this.picks, this.stays].forEach(({ list }) => list.replaceChildren());
+    this.urls.forEach((url) => URL.revokeObjectURL(url));
+    this.urls = [];
   }
 
   again() {
@@ -66,7 +84,7 @@ class PublishDialog {
     this.button.replaceChildren(`Publish ${plural(this.offer?.count ?? this.count)}`);
   }
 
-  showOffer(offer) {
+  showOffer(offer, buffers) {
     const scroll = this.fields.children.length ? this.dialog.querySelector(".hp-publishbody").scrollTop : 0;
     const held = document.activeElement?.dataset?.publish;
     this.offer = offer;
@@ -81,34 +99,39 @@ class PublishDialog {
       return el("label", { class: "hp-switch" }, box, el("span", {}, one.label, !one.on && one.withheld > 0 && el("span", { class: "hp-small" }, ` · ${one.withheld.toLocaleString("en")} stay${one.withheld === 1 ? "s" : ""} private`)));
     }), el("p", { class: "hp-small" }, "Alternative text, kind and size always go along; file names, metadata and originals never do."));
     this.notices.replaceChildren(...offer.notices.map((text) => el("li", {}, text)));
-    this.list.replaceChildren();
+    this.empty();
     this.status.replaceChildren();
-    this.addRows(offer.entries);
+    this.addRows(this.picks, offer.entries, offer.count, buffers);
+    this.addRows(this.stays, offer.stays, offer.others, buffers);
     this.showThere();
     this.busy(false);
     if (held) this.fields.querySelector(`[data-publish="${held}"]`)?.focus({ preventScroll: true });
     this.dialog.querySelector(".hp-publishbody").scrollTop = scroll;
   }
 
-  addRows(entries) {
-    this.list.append(...entries.map((entry) => {
-      const url = this.host.wall.cards.get(this.host.wall.placeOf(entry.item))?.url;
-      return el("li", {}, el("span", { class: "hp-publishpicture" }, url && el("img", { src: url, alt: "" })),
+  addRows({ list, more }, entries, count, buffers) {
+    list.append(...entries.map((entry) => {
+      const url = entry.thumb === null ? null : blobUrl(buffers[entry.thumb]);
+      if (url) this.urls.push(url);
+      return el("li", { "data-id": entry.id }, el("span", { class: "hp-publishpicture" }, url && el("img", { src: url, alt: "" })),
         el("dl", {}, entry.rows.map(([name, text]) => [el("dt", {}, name), el("dd", {}, text)]).flat()));
     }));
-    const rest = this.offer.count - this.list.children.length;
-    this.more.hidden = rest <= 0;
-    this.more.replaceChildren(`Show more (${rest.toLocaleString("en")})`);
+    const rest = count - list.children.length;
+    more.hidden = rest <= 0;
+    more.replaceChildren(`Show more (${rest.toLocaleString("en")})`);
   }
 
-  showMore(message) {
-    if (message.start === this.list.children.length) this.addRows(message.entries);
+  showMore(message, buffers) {
+    const part = message.stays ? this.stays : this.picks;
+    const count = message.stays ? this.offer?.others : this.offer?.count;
+    if (this.dialog.open && message.start === part.list.children.length) this.addRows(part, message.entries, count, buffers);
   }
 
   /** What is in the folder already: it stays, goes, or is taken back. */
   showThere() {
-    const { there, mine, count } = this.offer;
-    const others = there - mine;
+    const { there, mine, count, others } = this.offer;
+    this.staysBox.hidden = others === 0 || !this.keep.checked;
+    this.staysHeading.replaceChildren(`And ${plural(others, "other ")}, as published before`);
     this.keepLine.hidden = others <= 0;
     this.keepLine.lastChild.replaceChildren(`Keep the ${plural(others, "other ")} in this folder as published before`);
     this.there.hidden = there === 0;

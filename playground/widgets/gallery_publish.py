@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from playground import money, render
-from playground.publish import DEFAULT_FIELDS, FIELDS, Entry, Preview
+from playground.publish import DEFAULT_FIELDS, FIELDS, Entry
 from playground.state.gallery_publish import Made, Making, Offer, PublishState, TakenBack
 from playground.state.page import Trouble
 from playground.widgets.base import Message
@@ -17,22 +17,29 @@ _NAMES = {
     "captions": "caption",
 }  # fmt: skip
 _KINDS = {"image": "generated picture", "edit": "edited picture", "photo": "photograph"}
-Send = Callable[[Message], None]
+Send = Callable[[Message, list[bytes]], None]
 
 
 def answers(state: PublishState, send: Send) -> Mapping[str, Callable[[Message], None]]:
     """What the dialog may ask, by the name of the request; its answers go through `send`."""
     for name, values in {
-        "offer": lambda one: {"show": "publish_offer", **offer(one)},
         "making": lambda one: {"show": "publish_making", **making(one)},
         "made": lambda one: {"show": "publish_made", **made(one)},
         "taken": lambda one: {"show": "publish_taken", "text": taken(one)},
         "trouble": lambda one: {"show": "publish_trouble", **trouble(one)},
     }.items():
-        state.observe(lambda change, values=values: send(values(change["new"])), name)
+        state.observe(lambda change, values=values: send(values(change["new"]), []), name)
+
+    def show_offer(one: Offer) -> None:
+        chosen, buffers = rows(state, one.preview.entries[:PAGE])
+        stays, more = rows(state, one.others[:PAGE], len(buffers))
+        message = {"show": "publish_offer", **offer(one), "entries": chosen, "stays": stays}
+        send(message, buffers + more)
+
+    state.observe(lambda change: show_offer(change["new"]), "offer")
 
     def look(message: Message) -> None:
-        send({"show": "publish_looking"})  # a long look is no lost connection
+        send({"show": "publish_looking"}, [])  # a long look is no lost connection
         fields, dest = [str(name) for name in message["fields"]], str(message["dest"])
         if message.get("again"):
             state.again(fields, dest)
@@ -44,12 +51,14 @@ def answers(state: PublishState, send: Send) -> Mapping[str, Callable[[Message],
 
     def more(message: Message) -> None:
         if state.offer is not None:
-            start = max(0, int(message["start"]))
-            entries = rows(state.offer.preview, start)
-            send({"show": "publish_more", "start": start, "entries": entries})
+            start, stays = max(0, int(message["start"])), bool(message.get("stays"))
+            every = state.offer.others if stays else state.offer.preview.entries
+            entries, buffers = rows(state, every[start : start + PAGE])
+            more = {"show": "publish_more", "start": start, "stays": stays, "entries": entries}
+            send(more, buffers)
 
     def take_back(message: Message) -> None:
-        send({"show": "publish_looking"})
+        send({"show": "publish_looking"}, [])
         state.take_back(everything=bool(message["everything"]))
 
     return {
@@ -79,16 +88,23 @@ def offer(one: Offer) -> Message:
         "folder": str(one.folder),
         "there": one.there,
         "mine": len(one.mine),
-        "entries": rows(preview, 0),
+        "others": len(one.others),
     }
 
 
-def rows(preview: Preview, start: int) -> list[Message]:
-    """Entries from `start` on, each as the names and texts that strangers would read."""
-    return [
-        {"item": preview.private_ids[entry.id], "id": entry.id, "rows": _texts(entry)}
-        for entry in preview.entries[start : start + PAGE]
+def rows(
+    state: PublishState, entries: Sequence[Entry], first: int = 0
+) -> tuple[list[Message], list[bytes]]:
+    """Entries as the names and texts that strangers would read, and their small pictures.
+
+    `thumb` is the number of an entry's picture among the buffers, which are counted from `first`.
+    """
+    smalls = state.smalls(entries)
+    places = {neutral: first + at for at, neutral in enumerate(smalls)}
+    told = [
+        {"id": entry.id, "thumb": places.get(entry.id), "rows": _texts(entry)} for entry in entries
     ]
+    return told, list(smalls.values())
 
 
 def _texts(entry: Entry) -> list[tuple[str, str]]:
