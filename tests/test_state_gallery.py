@@ -13,7 +13,7 @@ from playground.photos import credentials
 from playground.provider.connect import connect
 from playground.runner import generate
 from playground.state.gallery import GalleryState
-from playground.store import Gallery, NewCaption
+from playground.store import Gallery, NewCaption, wall
 from playground.values import CaptionRequest, ImageRequest, Photo, Receipt, Unknown, Usage
 from playground.widgets import gallery as view
 from playground.widgets import gallery_messages as messages
@@ -86,6 +86,21 @@ def test_the_same_search_twice_is_answered_twice(state):
     state.search("", [], "newest", 1)
     state.search("", [], "newest", 1)
     assert answers == [1, 1]
+
+
+def test_many_pictures_are_told_as_a_bound_until_they_are_counted(gallery, monkeypatch):
+    monkeypatch.setattr(wall, "LEAST_KNOWN", 3)
+    monkeypatch.setattr("playground.state.gallery.PAGE_SIZE", 2)
+    later = []
+    state = GalleryState(lambda: gallery, provider="offline", submit=later.append)
+    told = []
+    for name in ("least", "counted"):
+        state.observe(lambda change: told.append(change["new"]), name)
+    state.open()
+    assert told == []
+    later.pop()()
+    least, counted = told
+    assert (least.count, least.sequence, counted.total) == (4, 0, 5)
 
 
 def test_counting_an_older_question_is_dropped(gallery):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import random
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -11,11 +12,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from playground.size import Size
-from playground.store import SORTS, Attempt, Gallery, NewCaption, NewImage, Sort
+from playground.store import (
+    SORTS,
+    Attempt,
+    Gallery,
+    NewCaption,
+    NewImage,
+    Sort,
+    column_file,
+    columns,
+    wall,
+)
 from playground.store.imported import Imported, Words
 from playground.store.question import Question, pieces, read
 from playground.values import ImageRequest, Photo, Receipt, Usage
@@ -115,6 +126,7 @@ def test_every_condition_narrows_alike_in_memory_and_sql(mixed: Gallery, conditi
     parts=st.lists(st.sampled_from([*CONDITIONS, *WORDS, "-fox", '"red fox"', "du*"]), max_size=4),
     sort=st.sampled_from(SORTS),
 )
+@example(parts=["tag:keeper", "has:tags"], sort="newest")
 def test_any_mixture_is_answered_alike(mixed: Gallery, parts: list[str], sort: Sort) -> None:
     text = " ".join(parts)
     expected = by_sql(mixed, text, sort)
@@ -231,3 +243,126 @@ def test_a_card_shows_the_best_words_and_whether_they_are_a_draft(tmp_path: Path
             card.id: card for card in gallery.cards(gallery.wall.answer(read(""), "newest").every())
         }
         assert (again[drafts[0].id].label, again[drafts[0].id].draft) == ("Accepted", False)
+
+
+def everything(gallery: Gallery) -> tuple[Any, ...]:
+    """All that a wall knows without the words: its columns and their names, as plain values."""
+    answer = gallery.wall.answer(read(""), "oldest")
+    known = answer.columns
+    arrays = [getattr(known, name).tolist() for name in (*columns.ARRAYS, "captioned")]
+    links = [
+        sorted(zip(one.at.tolist(), (one.names[code] for code in one.code), strict=True))
+        for one in (known.tags, known.models, known.providers)
+    ]
+    named = [[known.qualities[code] for code in known.quality]]
+    return arrays[:-3], arrays[-1], links, named, answer.facets, answer.dollars
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A gallery whose columns are in a file already, though it is small."""
+    monkeypatch.setattr(column_file, "LEAST", 1)
+    with Gallery(tmp_path / "gallery") as gallery:
+        everything(filled(gallery))
+    assert (tmp_path / "gallery" / "cache" / column_file.NAME).is_file()
+    return tmp_path / "gallery"
+
+
+def unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on columns that are read row by row are a failure."""
+
+    def refused(_: Any) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(columns, "read", refused)
+
+
+def test_columns_from_the_file_are_those_of_the_database(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Gallery(kept) as gallery:
+        monkeypatch.setattr(column_file, "LEAST", 1000)  # read as those of a small gallery
+        gallery.wall._file = None
+        expected = everything(gallery)
+    unread(monkeypatch)
+    with Gallery(kept) as gallery:
+        assert everything(gallery) == expected
+
+
+def test_what_came_after_the_file_was_written_is_read_from_the_database(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Gallery(kept) as gallery:
+        other = gallery.search("fox", limit=1).items[0]
+        gallery.annotate(other.id, rating=1, tag=["late"], collection="late")
+        gallery.add_words(other.id, [Words("a heron", task="alt", model="gpt-5.4-mini")])
+    unread(monkeypatch)
+    with Gallery(kept) as gallery:
+        for text in ("tag:late", "collection:late", "heron", "is:unreviewed", "rating:1"):
+            assert by_memory(gallery, text) == by_sql(gallery, text), text
+            assert by_memory(gallery, text), text
+
+
+@pytest.mark.parametrize("harm", ["cut", "torn", "text", "newer form", "another history"])
+def test_a_file_that_does_not_belong_is_not_believed(
+    kept: Path, harm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = kept / "cache" / column_file.NAME
+    whole = file.read_bytes()
+    if harm == "cut":
+        file.write_bytes(whole[: len(whole) // 2])
+    elif harm == "torn":
+        file.write_bytes(whole[:700] + bytes(64) + whole[764:])
+    elif harm == "text":
+        file.write_text("not columns", encoding="utf-8")
+    elif harm == "newer form":
+        monkeypatch.setattr(column_file, "_FORM", 0)
+    with Gallery(kept) as gallery:
+        if harm == "another history":  # as after a backup was put back, and more was done since
+            other = "UPDATE history SET at_us = at_us + 1"
+            gallery._database.write(lambda connection: connection.exec_driver_sql(other))
+        assert column_file.load(file, gallery._database) is None
+        assert by_memory(gallery, "fox") == by_sql(gallery, "fox")
+
+
+def test_a_folder_that_takes_no_file_is_nobodys_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(column_file, "LEAST", 1)
+    (tmp_path / "gallery").mkdir()
+    with Gallery(tmp_path / "gallery") as gallery:
+        (tmp_path / "gallery" / "cache").write_text("in the way", encoding="utf-8")
+        filled(gallery)
+        assert by_memory(gallery, "fox") == by_sql(gallery, "fox")
+
+
+def test_hits_read_in_parts_are_all_hits(mixed: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wall, "_MANY", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    for text in ("fox", "ow*", "-fox", "fox -owl", "nothinglikethis"):
+        mixed.wall._hits.clear()
+        assert by_memory(mixed, text) == by_sql(mixed, text), text
+
+
+def test_a_bound_is_known_before_the_number(
+    mixed: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wall, "_MANY", 1)
+    monkeypatch.setattr(wall, "LEAST_KNOWN", 5)
+    for text in ("fox", "fox tag:keeper", "ow* -sea"):
+        total = mixed.wall.answer(read(text), "newest").total
+        assert 0 < mixed.wall.least(read(text)) <= min(6, total), text
+    assert mixed.wall.least(read("-fox")) == 0  # counted as quickly
+    mixed.__dict__.pop("wall")
+    assert mixed.wall.least(read("fox")) == 6
+    assert mixed.wall.least(read("")) == 6
+    assert mixed.wall.least(read("nothinglikethis")) == 0
+
+
+def test_colours_that_are_seen_now_are_in_the_next_answer(folder_gallery: Gallery) -> None:
+    filled(folder_gallery, 3)
+    first = folder_gallery.wall.answer(read("is:trash"), "newest")
+    card = folder_gallery.cards(first.every())[0]
+    folder_gallery.set_tints({card.id: 0xFF8000})
+    answer = folder_gallery.wall.answer(read("is:trash"), "newest")
+    assert answer.shapes()[1] != first.shapes()[1] == b"\0\0"

@@ -2,7 +2,8 @@
 
 A view calls the methods and observes the traits; nothing here draws (`page` tells about threads).
 A question is answered twice: at once with its first pictures (`shown`), and as soon as it is
-counted with everything about it (`counted`). Any stretch of the pictures can then be asked for.
+counted with everything about it (`counted`); where that takes a while, with a bound before
+(`least`). Any stretch of the pictures can then be asked for.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ __all__ = [
     "Counted",
     "GalleryState",
     "Head",
+    "Least",
     "Opened",
     "Shown",
     "Stretch",
@@ -95,6 +97,14 @@ class Counted:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Least:
+    """So many pictures answer the question with the number `sequence` at least."""
+
+    count: int
+    sequence: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Visit(Opened):
     """The picture that is open: with its place, its line and its history."""
 
@@ -130,6 +140,7 @@ class GalleryState(PageState):
     """
 
     shown = Instance(Shown, allow_none=True)
+    least = Instance(Least, allow_none=True)
     counted = Instance(Counted, allow_none=True)
     stretch = Instance(Stretch, allow_none=True)
     opened = Instance(Visit, allow_none=True)
@@ -193,6 +204,9 @@ class GalleryState(PageState):
         if sequence != self._sequence:
             return
         try:
+            least = self._store.wall.least(question)
+            if least > PAGE_SIZE and sequence == self._sequence:
+                self.least = Least(least, sequence)
             answer = self._store.wall.answer(question, sort)
             facets = answer.facets
         except PlaygroundError as problem:

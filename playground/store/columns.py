@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from playground.store import schema
+from playground.store import classes, schema
 from playground.store.database import Database
 from playground.store.records import KINDS
 
@@ -104,8 +104,13 @@ class Columns:
     flags: Array
     cost: Array
     created: Array
-    size: Array
+    width: Array
+    height: Array
     tint: Array
+    """RGB 565; 0 where it is not known."""
+    ratio: Array
+    classes: Array
+    month: Array
     quality: Array
     collection: Array
     qualities: tuple[str, ...]
@@ -136,7 +141,7 @@ class Columns:
     @property
     def pixels(self) -> Array:
         """Width times height."""
-        return (self.size // 1_000_000) * (self.size % 1_000_000)
+        return self.width.astype(np.int64) * self.height
 
     @property
     def unreviewed(self) -> Array:
@@ -152,7 +157,7 @@ class Columns:
         if name == "sample":
             return ((self.flags & 512) != 0) | ((self.captioned & _SAMPLE_CAPTION) != 0)
         if name == "panorama":
-            width, height = self.size // 1_000_000, self.size % 1_000_000
+            width, height = self.width, self.height
             return (width * 10 >= height * 19) & (width * 10 <= height * 21) & (height > 0)
         if name == "caption":
             return (self.captioned & _HAS_CAPTION) != 0
@@ -190,7 +195,7 @@ def read(database: Database) -> Columns:
     parts: list[Array] = (
         [np.concatenate(column) for column in zip(*rows, strict=True)] if rows else _empty()
     )
-    seq, flags, cost, created, size, tint, quality, collection = parts
+    seq = parts[0]
     captioned: Array = np.zeros(len(seq), np.uint8)
     last = 0
     while True:
@@ -205,14 +210,7 @@ def read(database: Database) -> Columns:
     models, providers = _links(database, schema.item_models.c.model, seq)
     return Columns(
         marks,
-        seq,
-        flags,
-        cost,
-        created,
-        size,
-        tint,
-        quality,
-        collection,
+        **dict(zip(ARRAYS, parts, strict=True)),
         qualities=names[0].names(),
         collections=names[1].names(),
         captioned=captioned,
@@ -293,8 +291,7 @@ def _patched(connection: sa.Connection, known: Columns, marks: Marks, seqs: Arra
         if (some := seqs[at : at + 500].tolist())
     ]
     fresh = [np.concatenate(column) for column in zip(*pieces, strict=True)] if pieces else _empty()
-    old = [known.seq, known.flags, known.cost, known.created, known.size, known.tint,
-           known.quality, known.collection]  # fmt: skip
+    old = [getattr(known, name) for name in ARRAYS]
     where = known.positions(fresh[0])
     there = np.isin(fresh[0], known.seq[where])
     columns = []
@@ -323,8 +320,7 @@ def _patched(connection: sa.Connection, known: Columns, marks: Marks, seqs: Arra
         found = _ints(connection, _WORDS.where(_captions.c.item_seq.in_(some)))
         _tell(captioned, seq, *found)
     return replace(
-        known, marks=marks, seq=seq, flags=columns[1], cost=columns[2], created=columns[3],
-        size=columns[4], tint=columns[5], quality=columns[6], collection=columns[7],
+        known, marks=marks, **dict(zip(ARRAYS, columns, strict=True)),
         qualities=names[0].names(), collections=names[1].names(), captioned=captioned,
         tags=links[0], models=links[1], providers=links[2],
     )  # fmt: skip
@@ -449,11 +445,17 @@ class _Codes:
         return tuple(self._codes)
 
 
-_TYPES = (np.int64, np.int16, np.int64, np.int64, np.int64, np.int32, np.int32, np.int32)
+_TYPES: dict[str, Any] = {
+    "seq": np.int64, "flags": np.int16, "cost": np.int64, "created": np.int64, "width": np.int32,
+    "height": np.int32, "tint": np.uint16, "ratio": np.uint8, "classes": np.int16,
+    "month": np.int16, "quality": np.int32, "collection": np.int32,
+}  # fmt: skip
+ARRAYS = tuple(_TYPES)
+"""The columns that have a value for each item and come from its row."""
 
 
 def _empty() -> list[Array]:
-    return [np.zeros(0, kind) for kind in _TYPES]
+    return [np.zeros(0, kind) for kind in _TYPES.values()]
 
 
 def _arrays(
@@ -473,8 +475,15 @@ def _arrays(
     if not len(numbers[0]):
         return tuple(_empty())
     coded = [np.array(list(map(codes, text))) for text, codes in zip(texts, names, strict=True)]
-    columns = [*numbers, *coded]
-    return tuple(column.astype(kind) for column, kind in zip(columns, _TYPES, strict=True))
+    seq, flags, cost, created, size, tint = numbers
+    width, height = size // 1_000_000, size % 1_000_000
+    columns = [
+        seq, flags, cost, created, width, height, classes.tints(tint),
+        classes.ratios(width, height),
+        classes.codes(flags & 7, (flags >> 3) & 7, width * height, cost),
+        classes.months(created), *coded,
+    ]  # fmt: skip
+    return tuple(column.astype(kind) for column, kind in zip(columns, _TYPES.values(), strict=True))
 
 
 def ints(connection: sa.Connection, rows: Any, columns: Sequence[Any]) -> list[Array]:

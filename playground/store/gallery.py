@@ -34,6 +34,7 @@ from playground.store import (
     upkeep,
 )
 from playground.store.changes import Change
+from playground.store.database import SqliteDatabase
 from playground.store.ledger import Ledger, steady_seconds
 from playground.store.lineage import Lineage
 from playground.store.records import (
@@ -55,6 +56,9 @@ if TYPE_CHECKING:
     from playground.store.wall import Wall
 
 DEFAULT_FOLDER = "gallery"
+CACHE = "cache"
+"""A folder in the gallery's of what is only there to be quick; it may be deleted."""
+
 _ANYTHING = Where()
 
 
@@ -308,7 +312,8 @@ class Gallery:
         """Answers about all items at once, from memory: for pages that count, sort and jump."""
         from playground.store.wall import Wall
 
-        return Wall(self._database)
+        at_home = isinstance(self._database, SqliteDatabase)
+        return Wall(self._database, self.folder / CACHE if at_home else None)
 
     def cards(self, seqs: Sequence[int]) -> list[Card]:
         """What a wall shows of the items with these seqs (`Answer.seqs`), in their order."""
@@ -327,7 +332,16 @@ class Gallery:
         update = sa.update(table).where(table.c.id == sa.bindparam("of"))
         rows = [{"of": item_id, "colour": tint} for item_id, tint in tints.items()]
         values = update.values(tint=sa.bindparam("colour"))
-        self._database.write(lambda connection: connection.execute(values, rows))
+
+        def job(connection: sa.Connection) -> dict[int, int]:
+            connection.execute(values, rows)
+            ids = list(tints)
+            found = connection.execute(
+                sa.select(table.c.seq, table.c.id).where(table.c.id.in_(ids))
+            )
+            return {row.seq: tints[row.id] for row in found}
+
+        self.wall.tinted(self._database.write(job))
 
     def each(
         self, text: str = "", *, where: Where = _ANYTHING, sort: Sort = "newest"

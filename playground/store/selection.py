@@ -31,7 +31,7 @@ _RANGES: dict[str, sa.ColumnElement[Any]] = {
 }
 
 
-def _exists(table: sa.Table, *conditions: Any) -> sa.ColumnElement[bool]:
+def _exists(table: Any, *conditions: Any) -> sa.ColumnElement[bool]:
     query = sa.select(1).select_from(table)
     return sa.exists(query.where(table.c.item_seq == _items.c.seq, *conditions))
 
@@ -50,7 +50,8 @@ STATES: dict[str, sa.ColumnElement[bool]] = {
     "caption": _exists(_captions),
     "alt": _items.c.alt != "",
     "note": _items.c.note != "",
-    "tag": _exists(schema.item_tags),
+    # By another name than the links of a tag that leads the query.
+    "tag": _exists(schema.item_tags.alias()),
 }
 
 _known = sa.and_(_items.c.total_cost > 0, _items.c.width_px > 0, _items.c.height_px > 0)
@@ -135,6 +136,11 @@ class Selection:
                 return everything
             return everything - self._count(self._source, [*matched, in_trash])
         return self._count(self._source, self._where())
+
+    def least(self, most: int) -> int:
+        """How many items match, but no more than `most` are looked at."""
+        found = sa.select(self._seq).select_from(self._source).where(*self._where()).limit(most)
+        return self._count(found.subquery(), [])
 
     def _count(self, source: sa.FromClause, where: list[sa.ColumnElement[bool]]) -> int:
         query = sa.select(sa.func.count()).select_from(source).where(*where)

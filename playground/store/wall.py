@@ -7,17 +7,21 @@ in order. Both may be called from any thread.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from playground import money
-from playground.store import columns, search
+from playground.store import classes, column_file, columns, search
 from playground.store.columns import Array, Columns
 from playground.store.database import Database
 from playground.store.question import Condition, Question, quoted
@@ -27,30 +31,20 @@ from playground.store.selection import NO_VALUE, Selection
 MAX_LISTED = 200
 """Values of one facet that are listed, the most used first; the search finds the others."""
 
+LEAST_KNOWN = 10_000
+"""Hits that are looked at to say that there are more than so many."""
+
 _KEPT_HITS = 12
+# From so many items on, hits are read in parts and a bound is told before the number.
+_MANY, _PARTS = 200_000, 4
+# The file of the columns is written anew after so many changes, or new items.
+_SAVED_AFTER, _SAVED_MORE = 500, 10_000
 # The first page reads so many hits of the index (about 0.5 microseconds each), fewer where the
 # conditions leave less than one item in fifty; then it looks at items one by one (20 each).
 _LOOKED_AT = 20_000
 _TRIED = 2_000
 _SPARSE = 50
 _WALKED, _STEP, _NEAR = 1200, 300, 20
-SIZE_CLASSES = (
-    ("under 0.5 MP", "size:<0.5mp"),
-    ("0.5 to 1 MP", "size:0.5..1mp"),
-    ("1 to 2 MP", "size:1..2mp"),
-    ("2 to 4 MP", "size:2..4mp"),
-    ("4 MP and more", "size:>=4mp"),
-)
-_SIZE_ENDS = (500_000, 1_000_000, 2_000_000, 4_000_000)
-COST_BANDS = (
-    ("nothing billed", "cost:0"),
-    ("under $0.001", "cost:>0 cost:<0.001"),
-    ("$0.001 to $0.005", "cost:0.001..0.005"),
-    ("$0.005 to $0.02", "cost:0.005..0.02"),
-    ("$0.02 to $0.1", "cost:0.02..0.1"),
-    ("$0.1 and more", "cost:>=0.1"),
-)
-_COST_ENDS = tuple(int(Decimal(end) * 10**12) for end in ("0.001", "0.005", "0.02", "0.1"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +100,15 @@ class Answer:
         The first is a byte: 64 steps to each doubling around 128, which stands for a square. The
         second is two bytes, RGB 565, little-endian; 0 stands for a colour that is not known.
         """
-        size = self.columns.size[self.order]
-        width, height = np.maximum(size // 1_000_000, 1), np.maximum(size % 1_000_000, 1)
-        ratio = np.log2(width / height) * 64 + 128
-        tint = self.columns.tint[self.order]
-        short = ((tint >> 8) & 0xF800) | ((tint >> 5) & 0x07E0) | ((tint >> 3) & 0x001F)
-        short = np.where(tint < 0, 0, np.maximum(short, 1))
-        return (
-            np.clip(np.rint(ratio), 0, 255).astype(np.uint8).tobytes(),
-            short.astype("<u2").tobytes(),
-        )
+        known = self.columns
+        return known.ratio[self.order].tobytes(), known.tint[self.order].astype("<u2").tobytes()
 
     @cached_property
     def facets(self) -> dict[str, list[Choice]]:
         """What the pictures can be narrowed by, with how many would stay."""
         known, chosen = self.columns, np.zeros(len(self.columns), bool)
         chosen[self.order] = True
-        kinds = np.bincount(known.kind[self.order], minlength=len(KINDS))
-        stars = np.bincount(known.rating[self.order], minlength=6)
-        pixels = np.searchsorted(_SIZE_ENDS, known.pixels[self.order], side="right")
-        cost = known.cost[self.order]
-        bands = np.where(cost == 0, 0, np.searchsorted(_COST_ENDS, cost, side="right") + 1)
+        kinds, stars, sizes, costs = classes.counts(known.classes[self.order])
         found = {
             "kind": [
                 Choice(kind, int(count), f"kind:{kind}")
@@ -135,7 +117,7 @@ class Answer:
             ],
             "model": self._names("model", known.models.counts(chosen), "="),
             "quality": self._coded("quality", known.quality, known.qualities),
-            "size": _classes(SIZE_CLASSES, pixels),
+            "size": _classes(classes.SIZES, sizes),
             "rating": [
                 Choice(str(least), int(stars[least:].sum()), f"rating:>={least}")
                 for least in range(5, 0, -1)
@@ -143,11 +125,11 @@ class Answer:
             ],
             "tag": self._names("tag", known.tags.counts(chosen)),
             "collection": self._coded("collection", known.collection, known.collections),
-            "cost": _classes(COST_BANDS, bands),
+            "cost": _classes(classes.COSTS, costs),
             "date": self._months(),
             "provider": self._names("provider", known.providers.counts(chosen), "="),
         }
-        drafts = int(known.unreviewed[self.order].sum())
+        drafts = int(np.count_nonzero(known.unreviewed & chosen))
         found["unreviewed"] = [Choice("unreviewed", drafts, "is:unreviewed")] if drafts else []
         return found
 
@@ -166,28 +148,33 @@ class Answer:
     def _months(self) -> list[Choice]:
         if not len(self.order):
             return []
-        moments = self.columns.created[self.order].astype("datetime64[us]")
-        months = moments.astype("datetime64[M]").astype(np.int64)
+        months = self.columns.month[self.order]
         first = int(months.min())
         numbers = np.bincount(months - first)
-        names = [(str(np.datetime64(first + at, "M")), int(n)) for at, n in enumerate(numbers) if n]
+        names = [(classes.month_name(first + at), int(n)) for at, n in enumerate(numbers) if n]
         return [Choice(name, n, f"date:{name}") for name, n in reversed(names)][:MAX_LISTED]
 
 
-def _classes(known: tuple[tuple[str, str], ...], codes: Array) -> list[Choice]:
-    numbers = np.bincount(codes, minlength=len(known))
+def _classes(known: tuple[tuple[str, str], ...], numbers: Array) -> list[Choice]:
     return [
         Choice(label, int(n), token) for (label, token), n in zip(known, numbers, strict=True) if n
     ]
 
 
 class Wall:
-    """The answers of one gallery; what was read and found is kept until the gallery changes."""
+    """The answers of one gallery; what was read and found is kept until the gallery changes.
 
-    def __init__(self, database: Database) -> None:
+    `place` is a folder where the columns of a large gallery are kept for the next time.
+    """
+
+    def __init__(self, database: Database, place: Path | None = None) -> None:
         self._database = database
+        self._file = None if place is None else place / column_file.NAME
         self._lock = threading.Lock()
         self._columns: Columns | None = None
+        self._saved: Columns | None = None
+        self._workers: ThreadPoolExecutor | None = None
+        self._newer = 0
         self._hits: OrderedDict[Any, Array] = OrderedDict()
         self._marks: columns.Marks | None = None
 
@@ -272,15 +259,86 @@ class Wall:
     def _fresh(self) -> Columns:
         with self._lock:
             known = self._columns
+            if known is None and self._file is not None:
+                known = self._saved = column_file.load(self._file, self._database)
             known = (
                 columns.read(self._database)
                 if known is None
                 else columns.refresh(self._database, known)
             )
             if known is not self._columns:
+                if self._columns is not None:
+                    self._newer += 1
                 self._columns = known
                 self._hits.clear()
+            if self._worth_saving(known):
+                assert self._file is not None
+                column_file.save(self._file, known, self._database)
+                self._saved, self._newer = known, 0
             return known
+
+    def _worth_saving(self, known: Columns) -> bool:
+        if self._file is None or self._database.read_only or len(known) < column_file.LEAST:
+            return False
+        if self._saved is None or self._newer >= _SAVED_AFTER:
+            return True
+        return len(known) - len(self._saved) >= _SAVED_MORE
+
+    def tinted(self, tints: Mapping[int, int]) -> None:
+        """Mean colours (0xRRGGBB by seq) that were written to the database meanwhile."""
+        with self._lock:
+            known = self._columns
+            if known is None:
+                return
+            seqs = np.array(sorted(tints), np.int64)
+            at = known.positions(seqs)
+            colours = np.array([tints[int(seq)] for seq in known.seq[at]], np.int64)
+            tint = known.tint.copy()
+            tint[at] = classes.tints(colours)
+            self._columns = replace(known, tint=tint)
+            self._newer += 1
+
+    def least(self, question: Question) -> int:
+        """So many pictures answer at least; 0 where nothing is known before they are counted.
+
+        Quick also where counting takes a while, because no more than `LEAST_KNOWN` are looked at.
+        """
+        known = self._columns
+        if known is not None:
+            if len(known) < _MANY or not any(term.wanted for term in question.terms):
+                return 0
+            query = search.hits(question.terms, self._database.dialect, newest=True)
+            rows = query.limit(LEAST_KNOWN + 1).subquery()
+            with self._database.read() as connection:
+                (seqs,) = columns.ints(connection, rows, tuple(rows.c))
+            return int(np.count_nonzero(_fitting(known, question)[known.positions(seqs)]))
+        if question.conditions or question.trash:
+            return 0
+        with self._database.read() as connection:
+            return Selection(connection, question).least(LEAST_KNOWN + 1)
+
+    def _seqs(self, known: Columns, query: Any) -> Array:
+        """The seqs of a query on the index; of a large gallery by several threads, each a part.
+
+        The database counts without holding the interpreter.
+        """
+        parts = min(_PARTS, os.cpu_count() or 1)
+        if len(known) < _MANY or parts == 1 or self._database.dialect != "sqlite":
+            return self._part(query)
+        (column,) = query.selected_columns
+        starts = [int(known.seq[len(known) * part // parts]) for part in range(parts)]
+        lasts = [*(start - 1 for start in starts[1:]), int(known.seq[-1])]
+        pairs = zip(starts, lasts, strict=True)
+        ways = [query.where(column.between(first, last)) for first, last in pairs]
+        if self._workers is None:
+            self._workers = ThreadPoolExecutor(parts, thread_name_prefix="halfpenny-wall")
+        return np.concatenate(list(self._workers.map(self._part, ways)))
+
+    def _part(self, query: Any) -> Array:
+        with self._database.read() as connection:
+            rows = query.subquery()
+            (seqs,) = columns.ints(connection, rows, tuple(rows.c))
+        return seqs
 
     def _found(self, known: Columns, question: Question) -> Array:
         """The positions of the items that the words hit; for unwanted words alone, of these."""
@@ -289,11 +347,7 @@ class Wall:
             if known is self._columns and key in self._hits:
                 self._hits.move_to_end(key)
                 return self._hits[key]
-        with self._database.read() as connection:
-            query = search.hits(key, self._database.dialect)
-            rows = query.subquery()
-            (seqs,) = columns.ints(connection, rows, tuple(rows.c))
-        at = known.positions(seqs)
+        at = known.positions(self._seqs(known, search.hits(key, self._database.dialect)))
         with self._lock:
             if known is self._columns:
                 self._hits[key] = at

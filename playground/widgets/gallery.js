@@ -147,6 +147,7 @@ class GalleryPage extends Page {
       head: () => this.showHead(message),
       first: () => this.showFirst(message, buffers),
       stretch: () => this.showStretch(message, buffers),
+      least: () => this.showLeast(message),
       counted: () => this.showCounted(message, buffers),
       small: () => this.wall.picture(message.id, message.made ? blobUrl(buffers[0]) : null),
       detail: () => this.lightbox.show(message.item),
@@ -194,6 +195,12 @@ class GalleryPage extends Page {
     this.grid.setAttribute("aria-busy", "false");
     if (shown < 60) this.showCount({ total: shown, spent: "", samples: false });
     else this.count.replaceChildren("counting…");
+  }
+
+  /** A bound, until the pictures are counted. */
+  showLeast({ sequence, count }) {
+    if (sequence !== this.wall.sequence) return;
+    this.count.replaceChildren(`more than ${(count - 1).toLocaleString("en")} pictures, counting…`);
   }
 
   showStretch(page, buffers) {

@@ -67,6 +67,8 @@ class GalleryView(PageView):
         for name, show in {
             "head": self._show_head,
             "shown": self._show_first,
+            "least": lambda one: self.send({"show": "least", "sequence": one.sequence,
+                                            "count": one.count}),
             "counted": self._show_counted,
             "stretch": self._show_stretch,
             "opened": self._show_opened,
