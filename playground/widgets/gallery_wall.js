@@ -3,8 +3,12 @@
 // scroll bar and jumps are right at once; cards and small pictures are fetched as they are needed.
 
 const GAP = 6; // pixels, as in the style sheet
-const BLOCK = 48; // cards that are asked for at a time
-const UNDER_WAY = 2; // requests that are under way at once
+const BATCH = 48; // cards that are asked for at a time, at most
+const NEAR = 8; // places between two that are lacking, which are then asked for together
+const AHEAD = 2; // views that are fetched where the wall moves to
+const BEHIND = 0.5; // and on the other side
+const UNDER_WAY = 2; // requests for what is not in sight yet, at once
+const URGENT = 3; // with those for what is in sight
 const MOST_CARDS = 1200; // cards that are kept, with their pictures; the farthest go first
 const TALLEST = 8_000_000; // pixels that every browser lets an element be tall
 const RATIOS = Float32Array.from({ length: 256 }, (_, code) => 2 ** ((code - 128) / 64));
@@ -35,7 +39,8 @@ class Wall {
     this.cards = new Map(); // place -> card
     this.nodes?.forEach((node) => node.remove());
     this.nodes = new Map(); // place -> list item
-    this.asked = new Map(); // first place of a block -> when it was asked for
+    this.asked = []; // requests under way: {start, end, when}
+    this.way = 1; // 1 down, -1 up: where the wall moves to
     this.shapes = new Uint8Array();
     this.tints = new Uint16Array();
     this.rows = { start: new Int32Array(1), top: new Float64Array(1), count: 0, tall: 0 };
@@ -93,7 +98,7 @@ class Wall {
 
   /** Cards from a place on. */
   add(start, cards, urls) {
-    this.asked.delete(start - (start % BLOCK));
+    this.asked = this.asked.filter((one) => one.start !== start);
     cards.forEach((card, n) => {
       if (this.cards.has(start + n)) URL.revokeObjectURL(urls[n] ?? "");
       else this.keep(start + n, card, urls[n]);
@@ -245,6 +250,7 @@ class Wall {
   /** A wall that is taller than an element can be: near moves are exact, far ones are scaled. */
   scrolled() {
     const top = this.scroller.scrollTop;
+    if (top !== this.last) this.way = top > this.last ? 1 : -1;
     if (this.rows.tall > TALLEST) {
       const here = top - this.grid.offsetTop;
       const room = this.spacer - this.view;
@@ -361,28 +367,38 @@ class Wall {
 
   // ---------------------------------------------------------------- fetching
 
+  /** What is in sight comes first, then what will be: both only where it is not there or coming. */
   ask() {
-    const now = performance.now();
-    for (const [block, when] of this.asked) if (now - when > 8000) this.asked.delete(block);
     if (!this.total) return;
-    const wanted = [];
-    for (const around of [0, 0.75]) {
-      const [first, last] = this.inSight(around);
-      for (let block = first - (first % BLOCK); block < last; block += BLOCK) {
-        if (this.asked.has(block) || wanted.includes(block)) continue;
-        for (let place = Math.max(first, block); place < Math.min(last, block + BLOCK); place += 1) {
-          if (!this.cards.has(place)) {
-            wanted.push(block);
-            break;
-          }
-        }
+    const now = performance.now();
+    this.asked = this.asked.filter(({ when }) => now - when < 8000);
+    const fetch = (most, first, last) => {
+      for (const [start, end] of this.lacking(first, last)) {
+        if (this.asked.length >= most) return;
+        this.asked.push({ start, end, when: now });
+        this.host.send({ do: "fetch", start, count: end - start, sequence: this.sequence });
       }
+    };
+    const [first, last] = this.inSight(0);
+    fetch(URGENT, first, last);
+    const [above, below] = this.way > 0 ? [BEHIND, AHEAD] : [AHEAD, BEHIND];
+    const [start, end] = [this.inSight(above)[0], this.inSight(below)[1]];
+    // A whole batch at a time, or every row that comes near would be a message.
+    const after = () => this.lacking(last, end).length && fetch(UNDER_WAY, last, Math.min(end + BATCH, this.total));
+    const before = () => this.lacking(start, first).length && fetch(UNDER_WAY, Math.max(0, start - BATCH), first);
+    for (const side of this.way > 0 ? [after, before] : [before, after]) side();
+  }
+
+  /** The stretches of places without a card that nobody has asked for, nearest first. */
+  lacking(first, last) {
+    const found = [];
+    for (let place = first; place < last; place += 1) {
+      if (this.cards.has(place) || this.asked.some(({ start, end }) => start <= place && place < end)) continue;
+      const one = found.at(-1);
+      if (one && place - one[1] < NEAR && place - one[0] < BATCH) one[1] = place + 1;
+      else found.push([place, place + 1]);
     }
-    for (const block of wanted) {
-      if (this.asked.size >= UNDER_WAY) return;
-      this.asked.set(block, now);
-      this.host.send({ do: "fetch", start: block, count: BLOCK, sequence: this.sequence });
-    }
+    return this.way > 0 ? found : found.reverse();
   }
 
   // ---------------------------------------------------------------- choosing and moving
