@@ -33,7 +33,7 @@ from playground.store import Gallery
 
 KEY = "sk-CANARY-of-the-owner-7Qx"
 PRIVATE = "CANARY-private-words"
-FULL = os.environ.get("PLAYGROUND_FULL") == "1"
+FULL = os.environ.get("PLAYGROUND_FULL_SIZE") == "1"
 LINUX = pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="reads /proc")
 
 

@@ -229,7 +229,7 @@ _FULL = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Full for the moment</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="site/gallery.css"></head>
-<body class="hp pub"><main><h1>Full for the moment</h1>
+<body class="hp pub"><main class="pub-nothing"><h1>Full for the moment</h1>
 <p>Everybody who may look at this page at once is here already. A place becomes free when
 somebody leaves; try again in a minute.</p>
 <p><a href="site/index.html">The same pictures are in the static gallery</a>, which has room for

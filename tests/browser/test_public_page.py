@@ -14,19 +14,14 @@ from playground.publish import FIELDS, Selection, Snapshot, publish
 from playground.store import Gallery
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
-PAYLOAD = "</script><img src=x onerror='window.tripped = 1'>"
 
 
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory, demo_gallery):
-    """The sample gallery, published with everything and with hostile texts in it."""
+    """The sample gallery, published with everything."""
+    folder = tmp_path_factory.mktemp("public") / "snapshot"
     with Gallery(demo_gallery) as gallery:
-        folder = tmp_path_factory.mktemp("public") / "snapshot"
-        items = gallery.search("orchard").items
-        before = items[0]
-        gallery.annotate(before.id, title=PAYLOAD, note=PAYLOAD, tag=[PAYLOAD], caption=PAYLOAD)
         made = publish(gallery, Selection(everything=True), FIELDS, folder, title="Samples")
-        gallery.annotate(before.id, title=before.title, note=before.note, untag=[PAYLOAD])
     return made.folder
 
 
@@ -101,21 +96,12 @@ def test_a_link_opens_an_item_within_its_search_and_theme(open_page, snapshot):
     page = open_page(f"#/item/{fox.id}?q=fox&theme=dark")
     expect(page.locator(".pub-lightbox h2")).to_contain_text("fox")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    # One picture: the colours go on below it.
+    assert page.evaluate("document.querySelector('.hp.pub').offsetHeight >= innerHeight")
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
     expect(page.locator(".pub-lightbox .pub-full").first).to_have_attribute(
         "src", re.compile("site/pictures/")
     )
-
-
-def test_hostile_texts_stay_texts(open_page):
-    page = open_page()
-    page.locator(".hp-search").fill("orchard")
-    expect(page.locator(".pub-tile")).to_have_count(1)
-    page.locator(".pub-tile").click()
-    expect(page.locator(".pub-lightbox h2")).to_contain_text("<img src=x")
-    page.locator(".pub-tag", has_text="onerror").click()
-    expect(page.locator(".pub-chips")).to_contain_text("onerror")
-    assert page.evaluate("window.tripped") is None
-    assert page.foreign == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "dark"), (360, "light")])
