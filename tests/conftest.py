@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -275,3 +276,11 @@ def make_sample() -> Iterator[Callable[..., GalleryItem]]:
             return gallery.item(result.items[0].id)
 
         yield made
+
+
+@pytest.fixture(scope="session")
+def hostile_words() -> list[str]:
+    """Ways in which text becomes script, style, markup or a request somewhere."""
+    kept = Path(__file__).parent / "golden" / "hostile.json"
+    found: list[str] = json.loads(kept.read_text(encoding="utf-8"))
+    return found

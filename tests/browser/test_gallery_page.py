@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from playground import photos, serve
-from playground.demo import PHOTOS
+from playground import serve
 from playground.store import Gallery
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
@@ -27,23 +26,6 @@ COLOURS = """(() => {
     const page = style('.hp');
     return [page.backgroundColor, page.color, style('.hp-count').color].map(rgb);
 })()"""
-PAYLOADS = (
-    "<script>window.__x=1</script>",
-    "<img src=x onerror=window.__x=2>",
-    "<svg/onload=window.__x=3>",
-    '"><script>window.__x=4</script>',
-    "' autofocus onfocus=window.__x=5 x='",
-    "javascript:window.__x=6",
-    "<iframe srcdoc='<script>parent.__x=7</script>'>",
-    "{{constructor.constructor('window.__x=8')()}}",
-    "</textarea><img src=x onerror=window.__x=9>",
-    "[click](javascript:window.__x=10)",
-    "<style>@import 'http://evil.example/x.css'</style>",
-    "<a href='//evil.example' onmouseover=window.__x=11>here</a>",
-    "\u202egnp.exe\u202c <b>bold</b>",
-    "<details open ontoggle=window.__x=12>",
-    "%3Cscript%3Ewindow.__x=13%3C/script%3E",
-)
 
 
 class Visit:
@@ -458,37 +440,6 @@ def test_a_narrow_page_does_not_scroll_sideways(chromium, served, width):
         page.locator(".hp-tile").first.click()
         expect(page.locator("dialog .hp-panel")).to_be_visible()
         assert page.evaluate("document.querySelector('.hp-sheet').scrollWidth") <= width
-
-
-def test_hostile_texts_are_shown_and_do_not_run(chromium, environ, tmp_path):
-    folder = tmp_path / "hostile"
-    with Gallery(folder) as gallery:
-        data = (PHOTOS / "cat.jpg").read_bytes()
-        measured = photos.measure(PHOTOS / "cat.jpg")
-        item = gallery.add_photo(measured, data, name=PAYLOADS[1])
-        everything = " ".join(PAYLOADS)
-        gallery.annotate(
-            item.id,
-            title=PAYLOADS[0],
-            note=everything,
-            alt=everything,
-            caption=everything,
-            collection=PAYLOADS[3],
-            tag=[text[:64] for text in PAYLOADS],
-        )
-    with serve.voila(folder, 0, environ=environ) as (url, _), visiting(chromium) as visit:
-        page = visit.go(url)
-        page.locator(".hp-tile").click()
-        dialog = page.locator("dialog.hp-lightbox").first
-        expect(dialog.get_by_label("Note", exact=True)).to_have_value(everything)
-        expect(dialog).to_contain_text("<script>window.__x=1</script>")
-        page.locator(".hp-search").evaluate("(e) => e.focus()")
-        for text in PAYLOADS[:3]:
-            page.keyboard.press("Escape")
-            search(page, text)
-        assert page.evaluate("window.__x") is None
-        assert [url for url in visit.asked if "evil" in url] == []
-        assert visit.wrong == []
 
 
 def test_an_empty_gallery_teaches_how_to_make_the_first_picture(chromium, environ, tmp_path):
