@@ -62,7 +62,7 @@ class SpendView {
   unknowns(unknowns) {
     return el("section", { class: "hp-unknowns" },
       el("h3", {}, unknowns.length === 1 ? "One outcome is not known" : `${unknowns.length} outcomes are not known`),
-      el("p", { class: "hp-small" }, "Their money stays held, so that no cap is passed. Look at your provider's usage page for the request, then say what was billed; 0 when it was not."),
+      el("p", { class: "hp-small" }, `${unknowns.length === 1 ? "Its" : "Their"} money stays held, so that no cap is passed. Look at your provider's usage page for the request, then say what was billed; 0 when it was not.`),
       el("ul", {}, unknowns.map((one) => {
         const amount = el("input", { class: "hp-input", inputmode: "decimal", "aria-label": `Billed for ${one.model} at ${one.at}, in dollars`, placeholder: one.high || "0.00", maxlength: "20" });
         const book = (dollars) => this.host.send({ do: "resolve", id: one.id, dollars, by: this.by });

@@ -2,9 +2,11 @@
 
     python tests/benchmarks/bench_session.py             200 pictures in JupyterLab and Chromium
     python tests/benchmarks/bench_session.py --results 40
+    python tests/benchmarks/bench_session.py --annotate  200 annotations on the gallery page
 
 A person's way: a prompt is written, Ctrl+Enter pressed, the picture waited for, the notebook
-saved. Every fiftieth time the kernel is asked for its widgets, and the system for its memory.
+saved; or pictures are rated by their keys, and every tenth gets a note. Every fiftieth time the
+kernel is asked for its widgets, and the system for its memory.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import psutil
 from jupyter_client.blocking.client import BlockingKernelClient
 
 from playground import serve
+from playground.demo import make_demo
 
 GROWTH_BYTES = 50_000
 # Between the first sample, when caches are warm, and the last one.
@@ -33,8 +36,13 @@ COUNT = "len(__import__('ipywidgets').widgets.widget._instances)"
 
 
 @contextlib.contextmanager
-def lab_page(folder: Path) -> Iterator[tuple[Any, psutil.Process, BlockingKernelClient, Path]]:
-    """The playground page running in JupyterLab: page, kernel process, kernel client, notebook."""
+def lab_page(
+    folder: Path, name: str, sign: str
+) -> Iterator[tuple[Any, psutil.Process, BlockingKernelClient, Path]]:
+    """A page running in JupyterLab: page, kernel process, kernel client, notebook.
+
+    `name` is the notebook's, `sign` an element that is there when the page is.
+    """
     from playwright.sync_api import sync_playwright
 
     notebooks, runtime = folder / "notebooks", folder / "runtime"
@@ -56,9 +64,9 @@ def lab_page(folder: Path) -> Iterator[tuple[Any, psutil.Process, BlockingKernel
             executable_path=path, args=["--no-sandbox", "--disable-gpu"]
         )
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(url.replace("/lab?", "/lab/tree/1_playground.ipynb?"))
+        page.goto(url.replace("/lab?", f"/lab/tree/{name}?"))
         page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
-        while not page.locator(".hp-promptbox").is_visible():
+        while not page.locator(sign).first.is_visible():
             # A run right after the kernel's start may be dropped.
             prompt = page.locator(".jp-InputPrompt").first.inner_text().strip()
             if re.fullmatch(r"\[\s*\]:", prompt):
@@ -77,7 +85,7 @@ def lab_page(folder: Path) -> Iterator[tuple[Any, psutil.Process, BlockingKernel
         client.start_channels(iopub=False, stdin=False)
         client.kernel_info(reply=True, timeout=30)
         try:
-            yield page, kernel, client, notebooks / "1_playground.ipynb"
+            yield page, kernel, client, notebooks / name
         finally:
             client.stop_channels()
             browser.close()
@@ -127,23 +135,51 @@ def make_one(page: Any, number: int) -> None:
     )
 
 
+def annotate_one(page: Any, number: int) -> None:
+    """Rate a picture by its key; every tenth time give it a long note, too."""
+    tiles = page.locator(".hp-tile").count()
+    tile = page.locator(".hp-tile").nth(number % min(20, tiles))
+    rating = 1 + (number // 20) % 5
+    tile.focus()
+    page.keyboard.press(str(rating))
+    page.wait_for_function(
+        "([at, stars]) => document.querySelectorAll('.hp-tile')[at]?.querySelector('.hp-stars')"
+        "?.ariaLabel === `${stars} of 5 stars`",
+        arg=[number % min(20, tiles), rating],
+    )
+    if number % 10 == 0:
+        page.keyboard.press("Enter")
+        note = page.get_by_label("Note", exact=True)
+        note.fill(f"Note number {number}: " + "the light is good here, keep it. " * 20)
+        note.blur()
+        page.locator("dialog.hp-lightbox").get_by_text("Saved").first.wait_for()
+        page.keyboard.press("Escape")
+
+
 def main() -> int:
     """Print the figures; 1 when one is above its limit."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=int, default=200)
+    parser.add_argument("--annotate", action="store_true", help="on the gallery page, instead")
     given = parser.parse_args()
     every = max(1, given.results // 4)
-    with tempfile.TemporaryDirectory() as folder, lab_page(Path(folder)) as parts:
+    name, sign = ("gallery", ".hp-tile") if given.annotate else ("1_playground", ".hp-promptbox")
+    one, what = (annotate_one, "annotations") if given.annotate else (make_one, "pictures")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if given.annotate:
+            make_demo(folder / "gallery", say=lambda line: None)
+        parts = stack.enter_context(lab_page(folder, f"{name}.ipynb", sign))
         page, kernel, client, notebook = parts
         began = time.monotonic()
         size, counts, memory = saved_bytes(page, notebook), [widgets(client)], [memory_mb(kernel)]
         for number in range(1, given.results + 1):
-            make_one(page, number)
+            one(page, number)
             if number % every == 0:
                 counts.append(widgets(client))
                 memory.append(memory_mb(kernel))
                 sys.stdout.write(
-                    f"{number:4d} pictures: kernel {memory[-1]:.0f} MB, {counts[-1]} widget "
+                    f"{number:4d} {what}: kernel {memory[-1]:.0f} MB, {counts[-1]} widget "
                     f"models, page {page.evaluate('document.querySelectorAll(`.hp *`).length')} "
                     f"elements, {time.monotonic() - began:.0f} s\n"
                 )
