@@ -494,6 +494,23 @@ def test_an_older_gallery_on_a_read_only_disk_says_what_to_do(tmp_path: Path) ->
 
 
 @pytest.mark.postgres
+def test_indexes_over_some_rows_are_so_on_postgresql_too(postgres: Any, tmp_path: Path) -> None:
+    with (
+        Gallery(postgres.new_database(), files=tmp_path / "files") as gallery,
+        gallery._database.read() as connection,
+    ):
+        query = sa.text("SELECT indexname FROM pg_indexes WHERE indexdef LIKE '% WHERE %'")
+        found = set(connection.execute(query).scalars())
+    wanted = {
+        index.name
+        for table in schema.metadata.tables.values()
+        for index in table.indexes
+        if "where" in index.info
+    }
+    assert found == wanted != set()
+
+
+@pytest.mark.postgres
 def test_an_older_gallery_on_postgresql_is_brought_up_to_date_after_a_copy(
     postgres: Any, tmp_path: Path, reserve: Reserve
 ) -> None:
