@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import re
 import shutil
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -66,16 +73,89 @@ def environ(home):
     return {**kept, "HOME": str(home), "PLAYGROUND_PROVIDER": "offline"}
 
 
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab: its address with the token, and the folder of notebooks it opens."""
+
+    url: str
+    notebooks: Path
+
+    def end_kernels(self) -> None:
+        """End what was started, so that one test's kernels don't slow the next one down."""
+        base, token = self.url.split("/lab?token=")
+        headers = {"Authorization": f"token {token}"}
+        asked = urllib.request.Request(f"{base}/api/sessions", headers=headers)
+        with urllib.request.urlopen(asked) as answer:
+            sessions = json.load(answer)
+        for session in sessions:
+            address = f"{base}/api/sessions/{session['id']}"
+            urllib.request.urlopen(
+                urllib.request.Request(address, headers=headers, method="DELETE")
+            ).close()
+
+
 @pytest.fixture(scope="session")
-def accepting():
-    """Makes a JupyterLab page take what Lab itself asks on a slow machine (which kernel, that one
-    did not start), but not what a test may have asked for: a restart."""
+def lab(environ, tmp_path_factory):
+    """One JupyterLab for all tests that need it: the slowest of all starts."""
+    place = tmp_path_factory.mktemp("lab")
+    shutil.copytree(serve.notebooks_folder(), place / "notebooks")
+    kept = {k: v for k, v in environ.items() if not k.startswith(("PLAYGROUND_", "OPENAI_"))}
+    jupyter = {name: str(place / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
+    inside = {**kept, **jupyter, "PLAYGROUND_GALLERY": str(place / "gallery")}
+    with serve.jupyterlab(0, notebooks=place / "notebooks", environ=inside) as (url, _):
+        yield Lab(url, place / "notebooks")
 
-    def accept(page):
-        asked = page.locator("dialog.jp-Dialog").filter(has_not_text="Restart")
-        page.add_locator_handler(asked, lambda dialog: dialog.locator(".jp-mod-accept").click())
 
-    return accept
+@pytest.fixture
+def open_notebook(chromium, lab):
+    """Opens a page's notebook in JupyterLab, in a browser of its own, and runs its cell:
+    `open_notebook("gallery", ".hp-tile", PLAYGROUND_GALLERY=…)`.
+
+    The variables are set in the notebook's kernel; `shown` is what is on the page once it ran.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def opened(name, shown, **variables):
+            path = lab.notebooks / f"{name}.ipynb"
+            page = json.loads((serve.notebooks_folder() / path.name).read_text(encoding="utf-8"))
+            lines = [
+                f"os.environ[{name!r}] = {str(value)!r}\n" for name, value in variables.items()
+            ]
+            page["cells"][0]["source"] = ["import os\n", *lines, *page["cells"][0]["source"]]
+            path.write_text(json.dumps(page), encoding="utf-8")
+            context = chromium.new_context(viewport={"width": 1440, "height": 900})
+            stack.callback(lab.end_kernels)
+            stack.callback(context.close)
+            page = context.new_page()
+            # What Lab itself asks on a slow machine (which kernel, that one did not start), but
+            # not what a test may have asked for.
+            asked = page.locator("dialog.jp-Dialog").filter(has_not_text="Restart")
+            page.add_locator_handler(asked, lambda dialog: dialog.locator(".jp-mod-accept").click())
+            # A workspace of its own: Lab opens again what was open in the one it is in.
+            page.goto(lab.url.replace("/lab?", f"/lab/workspaces/{name}/tree/{path.name}?"))
+            run_cell(page, shown)
+            return page
+
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def run_again():
+    """Runs the cell of a notebook that was opened again: `run_again(page, shown)`."""
+    return run_cell
+
+
+def run_cell(page, shown):
+    """Run the cell until the page shows; a run right after the kernel's start may be dropped."""
+    expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=60_000)
+    prompt = page.locator(".jp-InputPrompt").first
+    deadline = time.monotonic() + 90
+    while not page.locator(f".jp-OutputArea {shown}").first.is_visible():
+        assert time.monotonic() < deadline, f"the cell did not run: {prompt.inner_text()}"
+        if re.fullmatch(r"\[\s*\d*\s*\]:", prompt.inner_text().strip()):
+            page.locator(".jp-Cell .cm-content").first.click()
+            page.keyboard.press("Control+Enter")
+        page.wait_for_timeout(1000)
 
 
 @pytest.fixture(scope="session")

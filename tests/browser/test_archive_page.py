@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import shutil
 import signal
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -230,48 +226,3 @@ def test_every_state_of_the_page_is_accessible(open_page, folder):
     found["ended"] = serious(page)
     assert {name: problems for name, problems in found.items() if problems} == {}
     assert page.wrong == []
-
-
-def test_the_run_is_there_when_the_cell_is_run_again_in_jupyterlab(
-    accepting, chromium, folder, place, inside, tmp_path
-):
-    notebooks = tmp_path / "notebooks"
-    shutil.copytree(serve.notebooks_folder(), notebooks)
-    jupyter = {
-        name: str(tmp_path / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
-    }
-    environ = {**inside, **jupyter, "PLAYGROUND_GALLERY": str(place)}
-    with serve.jupyterlab(0, notebooks=notebooks, environ=environ) as (url, _):
-        context = chromium.new_context(viewport={"width": 1400, "height": 900})
-        page = context.new_page()
-        accepting(page)
-        page.goto(url.replace("/lab?", "/lab/tree/3_archive.ipynb?"))
-        expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=60_000)
-        run_cell(page)
-        plan(page, folder)
-        go(page).click()
-        at(page, "running")
-        page.keyboard.press("Escape")
-        page.reload()
-        expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=60_000)
-        run_cell(page)
-        page.wait_for_selector(".hp[data-stage=running], .hp[data-stage=ended]", timeout=60_000)
-        at(page, "ended")
-        context.close()
-    with Gallery(place) as gallery:
-        assert gallery.search().total == PHOTO_COUNT
-    saved = json.loads((notebooks / "3_archive.ipynb").read_text(encoding="utf-8"))
-    assert str(folder) not in json.dumps(saved)
-
-
-def run_cell(page):
-    """Run the cell until the page shows; a run right after the kernel's start may be dropped."""
-    shown = page.locator(".jp-OutputArea .hp[data-stage]").first
-    prompt = page.locator(".jp-InputPrompt").first
-    deadline = time.monotonic() + 90
-    while not shown.is_visible():
-        assert time.monotonic() < deadline, f"the cell did not run: {prompt.inner_text()}"
-        if re.fullmatch(r"\[\s*\d*\s*\]:", prompt.inner_text().strip()):
-            page.locator(".jp-Cell .cm-content").first.click()
-            page.keyboard.press("Control+Enter")
-        page.wait_for_timeout(1500)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
-import shutil
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -318,41 +315,3 @@ def test_a_narrow_page_does_not_scroll_sideways(open_page):
     page.locator(".cp-row").last.scroll_into_view_if_needed()
     expect(page.locator(".cp-row").last).to_be_in_viewport()
     expect(button(page)).to_be_in_viewport()
-
-
-def test_the_page_works_in_jupyterlab(accepting, chromium, environ, tmp_path):
-    notebooks = tmp_path / "notebooks"
-    shutil.copytree(serve.notebooks_folder(), notebooks)
-    places = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
-    inside = {**environ, **places, "PLAYGROUND_GALLERY": str(tmp_path / "gallery")}
-    with serve.jupyterlab(0, notebooks=notebooks, environ=inside) as (url, _):
-        context = chromium.new_context(viewport={"width": 1400, "height": 900})
-        page = context.new_page()
-        accepting(page)
-        page.goto(url.replace("/lab?", "/lab/tree/2_captions.ipynb?"))
-        expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=60_000)
-        samples = page.get_by_role("button", name="Try it with two sample photos")
-        prompt = page.locator(".jp-InputPrompt").first
-        deadline = time.monotonic() + 90
-        # A run right after the kernel's start may be dropped.
-        while not samples.is_visible():
-            assert time.monotonic() < deadline, f"the cell did not run: {prompt.inner_text()}"
-            if re.fullmatch(r"\[\s*\]:", prompt.inner_text().strip()):
-                page.locator(".jp-Cell .cm-content").first.click()
-                page.keyboard.press("Control+Enter")
-            page.wait_for_timeout(1000)
-        samples.click()
-        expect(page.locator(".cp-shot .hp-small", has_text="kB")).to_have_count(2)
-        caption(page, 4)
-        page.locator(".cp-accept").first.click()
-        expect(page.locator(".cp-accepted")).to_have_count(1)
-        answer = page.locator(".cp-answer").first
-        answer.focus()
-        page.keyboard.type("dd0")  # would delete the cell, or ask to restart, in the notebook
-        expect(page.locator(".jp-Dialog")).to_have_count(0)
-        assert page.locator(".jp-Notebook .jp-CodeCell").count() == 1
-        context.close()
-    with Gallery(tmp_path / "gallery", read_only=True) as gallery:
-        assert gallery.search("").total == 2
-    saved = (notebooks / "2_captions.ipynb").stat().st_size
-    assert saved - (serve.notebooks_folder() / "2_captions.ipynb").stat().st_size < 50_000

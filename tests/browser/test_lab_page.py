@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -253,32 +251,3 @@ def test_axe_finds_nothing_serious_on_any_tab_in_both_themes(page, width):
                 assert (tab, page.evaluate(WIDE) <= width) == (tab, True)
     page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": 1440, "height": 900})
-
-
-def test_the_lab_works_in_jupyterlab(accepting, chromium, environ, tmp_path):
-    notebooks = tmp_path / "notebooks"
-    shutil.copytree(serve.notebooks_folder(), notebooks)
-    places = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
-    inside = {**environ, **places, "PLAYGROUND_GALLERY": str(tmp_path / "gallery")}
-    with serve.jupyterlab(0, notebooks=notebooks, environ=inside) as (url, _):
-        context = chromium.new_context(viewport={"width": 1400, "height": 900})
-        page = context.new_page()
-        accepting(page)
-        page.goto(url.replace("/lab?", "/lab/tree/4_pricing_lab.ipynb?"))
-        expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=60_000)
-        map_ = page.locator(".hp[data-shownsizes]")
-        prompt = page.locator(".jp-InputPrompt").first
-        deadline = time.monotonic() + 90
-        # A run right after the kernel's start may be dropped.
-        while not map_.is_visible():
-            assert time.monotonic() < deadline, f"the cell did not run: {prompt.inner_text()}"
-            if re.fullmatch(r"\[\s*\]:", prompt.inner_text().strip()):
-                page.locator(".jp-Cell .cm-content").first.click()
-                page.keyboard.press("Control+Enter")
-            page.wait_for_timeout(1000)
-        panel = go(page, "exercises")
-        panel.locator("[data-exercise=prompt]").fill("12")
-        page.keyboard.press("Enter")
-        expect(panel.locator("[data-id=prompt]")).to_have_class(re.compile("lb-solved"))
-        assert (notebooks / "pricing-lab-progress.json").is_file()
-        context.close()

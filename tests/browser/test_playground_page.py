@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -242,46 +240,3 @@ def test_a_narrow_page_does_not_scroll_sideways_and_keeps_the_button_in_sight(ch
     page.locator(".hp-strip, .hp-empty").last.scroll_into_view_if_needed()
     expect(page.locator(".hp-primary")).to_be_in_viewport()
     context.close()
-
-
-def test_the_page_works_in_jupyterlab_and_its_keys_stay_with_it(
-    accepting, chromium, folder, environ, tmp_path
-):
-    notebooks = tmp_path / "notebooks"
-    shutil.copytree(serve.notebooks_folder(), notebooks)
-    jupyter = {
-        name: str(tmp_path / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
-    }
-    inside = {**environ, **jupyter, "PLAYGROUND_GALLERY": str(folder)}
-    with serve.jupyterlab(0, notebooks=notebooks, environ=inside) as (url, _):
-        context = chromium.new_context(viewport={"width": 1440, "height": 900})
-        page = context.new_page()
-        accepting(page)
-        page.goto(url.replace("/lab?", "/lab/tree/1_playground.ipynb?"))
-        expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=60_000)
-        deadline = time.monotonic() + 90
-        while not page.locator(".hp-promptbox").is_visible():
-            assert time.monotonic() < deadline, "the cell did not run"
-            # A run right after the kernel's start may be dropped.
-            prompt = page.locator(".jp-InputPrompt").first.inner_text().strip()
-            if re.fullmatch(r"\[\s*\]:", prompt):
-                page.locator(".jp-Cell .cm-content").first.click()
-                page.keyboard.press("Control+Enter")
-            page.wait_for_timeout(1000)
-        box = page.get_by_label("Prompt", exact=True)
-        box.click()
-        page.keyboard.type("dd 00 a boat")  # shortcuts of the notebook, were it to hear them
-        expect(page.locator(".hp-primary")).to_contain_text("$0.0039")
-        page.keyboard.press("Control+Enter")
-        expect(page.locator(".hp-result .hp-prompt")).to_have_text("dd 00 a boat", timeout=60_000)
-        expect(page.locator(".jp-Dialog")).to_have_count(0)
-        assert page.locator(".jp-Notebook .jp-CodeCell").count() == 1
-        assert page.get_by_text("official Jupyter news").count() == 0
-        page.get_by_role("menuitem", name="Kernel", exact=True).click()
-        page.get_by_text("Restart Kernel and Run All Cells").click()
-        page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
-        expect(page.locator(".hp-result")).to_have_count(0)
-        expect(page.locator(".hp-result .hp-prompt")).to_have_text("dd 00 a boat", timeout=90_000)
-        expect(page.get_by_label("Prompt", exact=True)).to_have_value("dd 00 a boat")
-        context.close()
-    assert (notebooks / "1_playground.ipynb").stat().st_size < 50_000
