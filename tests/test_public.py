@@ -73,7 +73,8 @@ def place(tmp_path_factory, make_sample):
         make_sample(gallery, f"{PRIVATE} one", size="704x976")
         hidden = make_sample(gallery, f"{PRIVATE} two")
         gallery.annotate(hidden.id, note=f"{PRIVATE} note")
-        publish(gallery, Selection(tuple(item.id for item in shown)), dest=folder / "snapshot")
+        chosen = Selection(tuple(item.id for item in shown))
+        publish(gallery, chosen, dest=folder / "snapshot", boards=("half-penny",))
     return folder
 
 
@@ -624,6 +625,7 @@ def test_a_crawl_finds_the_published_items_and_nothing_of_the_others(server, pla
             for link in re.findall(r'(?:href|src)="([^"#:,]+)"', body.decode()):
                 todo.append(os.path.normpath(f"{base}/{link}"))
     assert sum("/pictures/" in path for path in seen) >= 8
+    assert "/site/board/half-penny.html" in seen
     with Gallery(place / "gallery") as gallery:
         items = list(gallery.each())
         private = [item for item in items if PRIVATE in item.prompt]
@@ -685,6 +687,7 @@ def test_the_page_holds_the_first_pictures_before_any_script(server):
         status, headers, body = get(url, "/")
     text = body.decode()
     assert text.count('<img src="site/pictures/') == 4
+    assert '<a href="site/board/half-penny.html">Half-penny</a>' in text
     assert "frame-ancestors 'self'" in headers["Content-Security-Policy"]
     assert not re.search(r'(?:src|href)="https?:', text)
     leave(url, re.search(r'"kernelId": "([0-9a-f-]{36})"', text)[1])

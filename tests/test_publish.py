@@ -237,6 +237,64 @@ def test_items_can_be_added_and_taken_back_one_by_one(gallery, tmp_path):
     assert not dest.exists()
 
 
+def board_page(folder, club="half-penny"):
+    return (folder / "site" / "board" / f"{club}.html").read_text(encoding="utf-8")
+
+
+def test_a_challenge_board_is_published_only_where_it_is_chosen(gallery, shared):
+    assert not (shared.site / "board").exists()
+    assert "Challenges" not in shared.index.read_text(encoding="utf-8")
+    shown = preview(gallery, EVERYTHING, boards=["half-penny"])
+    assert "stars, what each was billed, and the tokens" in shown.notices[0]
+    assert preview(gallery, EVERYTHING).boards == ()
+    with pytest.raises(InvalidRequest, match="no club 'penny'; choose of half-penny, "):
+        preview(gallery, EVERYTHING, boards=["penny"])
+
+
+def test_a_board_shows_what_its_preview_said_and_no_field_that_was_not_chosen(gallery, tmp_path):
+    names = ["half-penny", "name=Tiny <b>,dollars=0.01,prompt_tokens=14"]
+    how = {"fields": ["title"], "boards": names}
+    fox, edit, canyon = (of(gallery, word) for word in ("red fox", "snow", "mossy"))
+    chosen = Selection((canyon.id, edit.id, fox.id))
+    made = publish(gallery, chosen, dest=tmp_path / "s", base_url="https://example.org", **how)
+    shown = preview(gallery, chosen, **how).boards
+    with Snapshot(made.folder) as snapshot:
+        assert snapshot.settings.boards == made.boards == shown
+    half, tiny = shown
+    assert [each.stars for each in half.places] == [5]
+    assert half.places[0].billed == fox.billed
+    assert half.places[0].mark == "practice"
+    text = board_page(made.folder)
+    assert f'<a href="../item/{half.places[0].id}.html">Fox</a>' in text
+    assert "$0.00" in text
+    assert "5 of 5 stars" in text
+    assert "Tiny &lt;b&gt; challenge" in board_page(made.folder, tiny.id)
+    files = contents(made.folder / "site")
+    assert not any(b"red fox" in data or b"mossy" in data for data in files.values())
+    assert b"board/half-penny.html" in files["sitemap.xml"]
+    page = files[f"item/{half.places[0].id}.html"].decode()
+    assert "Half-penny</a>, place 1 of 1, practice" in page
+
+
+def test_places_on_a_board_are_added_kept_and_taken_back(gallery, tmp_path):
+    dest = tmp_path / "s"
+    fox, other = of(gallery, "red fox"), of(gallery, "private prompt")
+
+    def ranks():
+        with Snapshot(dest) as snapshot:
+            return {b.id: [p.stars for p in b.places] for b in snapshot.settings.boards}
+
+    publish(gallery, Selection((other.id,)), dest=dest, boards=["half-penny"])
+    publish(gallery, Selection((fox.id,)), dest=dest, add=True, boards=["half-penny"])
+    assert ranks() == {"half-penny": [5, 0]}
+    publish(gallery, Selection((fox.id,)), dest=dest, add=True)
+    assert ranks() == {"half-penny": [0]}
+    assert "place 1 of" not in str(contents(dest / "site" / "item").get(f"{fox.id}.html"))
+    unpublish(dest, [other.id], gallery=gallery)
+    assert ranks() == {}
+    assert not (dest / "site" / "board").exists()
+
+
 def test_taking_back_what_is_not_there_changes_nothing(gallery, shared):
     before = contents(shared.folder)
     private = of(gallery, "private")

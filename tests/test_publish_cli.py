@@ -44,6 +44,19 @@ def test_a_preview_lists_everything_and_makes_nothing(run, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_challenge_board_is_previewed_and_made_where_it_is_asked_for(run, tmp_path):
+    asked = ("publish", "--all", "--board", "half-penny", "--board", "name=Tiny,dollars=0.01")
+    status, out, err = run(*asked, "--preview")
+    assert status == 0
+    assert "board      Half-penny, 1. of 2: no stars, $0.00" in out
+    assert "the challenge boards show of 2 pictures: stars" in err
+    told = json.loads(run(*asked, "--preview", "--json")[1])
+    assert [len(board["places"]) for board in told["boards"]] == [2, 2]
+    status, out, _ = run(*asked, tmp_path / "shared")
+    assert "challenge board: Half-penny, 2 pictures" in out
+    assert (tmp_path / "shared" / "site" / "board" / "half-penny.html").is_file()
+
+
 def test_a_snapshot_is_made_added_to_and_taken_back(run, tmp_path):
     dest = tmp_path / "shared"
     status, out, _ = run("publish", "--search", "lantern", dest, "--title", "Lamps", "--json")
@@ -75,6 +88,7 @@ def test_a_snapshot_is_made_added_to_and_taken_back(run, tmp_path):
         (["publish", "shared"], 2, "say what to publish"),
         (["publish", "--all", "id", "shared"], 2, "not both"),
         (["publish", "--all", "shared", "--with", "secret"], 2, "'secret' is not a field"),
+        (["publish", "--all", "shared", "--board", "dollars=free"], 1, "dollars such as"),
         (["publish", "nosuch", "shared"], 1, "there is no item 'nosuch'"),
         (["publish", "--search", "nosuchword", "shared"], 1, "nothing matches"),
         (["publish", "--all", "shared", "--base-url", "ftp://x"], 1, "begins with https://"),

@@ -167,6 +167,27 @@ def test_a_folder_that_changed_since_the_preview_is_looked_at_again(publishing, 
         assert snapshot.settings.title == "Us"
 
 
+def test_challenge_boards_are_off_until_chosen_and_shown_before_they_are_made(
+    publishing, dialog, gallery, make_sample, page, tmp_path
+):
+    make_sample(gallery, "a lantern")
+    page.open()
+    told, _ = looked(dialog, None)
+    assert [one["on"] for one in told["boards"]] == [False] * 4
+    assert "board" not in {name for row in told["entries"] for name, _ in row["rows"]}
+    told, _ = looked(dialog, None, boards=["half-penny"])
+    assert [one["count"] for one in told["boards"] if one["on"]] == [1]
+    rows = [text for row in told["entries"] for name, text in row["rows"] if name == "board"]
+    assert len(rows) == 1
+    assert rows[0].startswith("Half-penny, 1. of 1: no stars, $0.003")
+    publishing.publish(keep=True)
+    assert (tmp_path / "published" / "site" / "board" / "half-penny.html").is_file()
+    told, _ = looked(dialog, [[1, 2]])
+    assert told["boards_there"] == ["Half-penny"]
+    stays = [text for row in told["stays"] for name, text in row["rows"] if name == "board"]
+    assert stays == rows
+
+
 def test_a_picture_and_then_everything_is_taken_back(publishing, tmp_path):
     publishing.look(None, 0, DEFAULT_FIELDS)
     publishing.publish(keep=True)

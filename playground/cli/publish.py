@@ -11,6 +11,7 @@ import click
 
 from playground import render
 from playground.cli import options
+from playground.publish.boards import places_of, told
 from playground.publish.entries import DEFAULT_FIELDS, FIELDS, Entry
 from playground.store import Gallery, Where
 
@@ -48,6 +49,14 @@ def _names(_context: click.Context, _parameter: click.Parameter, given: tuple[st
 @click.option(
     "--fields", multiple=True, callback=_names, metavar="FIELD", help="Exactly these fields."
 )
+@click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    metavar="CLUB",
+    help="A challenge board of these pictures: half-penny, quarter-penny, under-20, 0.004, or "
+    "rules as in 'name=Tiny,dollars=0.003,quality=low'. It shows stars, bills and tokens.",
+)
 @click.option("--title", help="Stands above the pictures; DEST keeps the one that it has.")
 @click.option("--base-url", help="Where the site will be: for previews and feeds.")
 @click.option("--add", is_flag=True, help="Keep what is in DEST, and put these items first.")
@@ -68,6 +77,7 @@ def publish(
     more: tuple[str, ...],
     less: tuple[str, ...],
     fields: tuple[str, ...],
+    boards: tuple[str, ...],
     title: str | None,
     base_url: str | None,
     add: bool,
@@ -78,7 +88,8 @@ def publish(
     """Make a snapshot for strangers: the public page and a web site, with nothing else in it.
 
     Pictures are encoded anew under neutral names, without metadata. Alternative text always goes
-    along; notes, costs and collections only when asked for. DEST is replaced in one step.
+    along; notes, costs, collections and challenge boards only when asked for. DEST is replaced in
+    one step.
     """
     from playground import publish as publishing
     from playground.cli.opening import must_exist
@@ -103,7 +114,7 @@ def publish(
     must_exist(gallery_place)
     with Gallery(gallery_place) as opened:
         if look:
-            shown = publishing.preview(opened, selection, chosen)
+            shown = publishing.preview(opened, selection, chosen, boards)
             _show(shown, _staying(dest, shown) if add and dest else (), as_json)
             return
         made = publishing.publish(
@@ -114,6 +125,7 @@ def publish(
             title=title or None,
             base_url=base_url,
             add=add,
+            boards=boards,
             progress=_progress,
         )
     if as_json:
@@ -126,6 +138,7 @@ def publish(
                 "reused": made.reused,
                 "bytes": made.size_bytes,
                 "fields": list(made.fields),
+                "boards": [{"id": b.id, "pictures": len(b.places)} for b in made.boards],
                 "missing": [{"item": item, "why": why} for item, why in made.missing],
                 "notices": list(made.notices),
             }
@@ -133,6 +146,8 @@ def publish(
         return
     click.echo(f"{_count(made.count)} for strangers in {render.printable(made.folder)}")
     click.echo(f"goes along: {_along(made.fields)}")
+    for board in made.boards:
+        click.echo(f"challenge board: {board.name}, {_count(len(board.places))}")
     click.echo(f"open it: {render.printable(made.index)}")
     click.echo(f"serve it: playground serve --public {render.printable(dest)}")
     for notice in made.notices:
@@ -181,6 +196,8 @@ def _show(preview: Any, stays: Sequence[Entry], as_json: bool) -> None:
     for entry in preview.entries[:_PREVIEWED]:
         click.echo()
         _show_entry(entry, preview.private_ids[entry.id])
+        for board, rank, place in places_of(preview.boards, entry.id):
+            click.echo(f"  {'board':10} {board.name}, {told(board, rank, place)}")
     rest = len(preview.entries) - _PREVIEWED
     if rest > 0:
         click.echo(f"\nand {rest:,} more; --json lists them all")

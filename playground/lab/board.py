@@ -7,7 +7,9 @@ embedded provider is shown as practice: nobody was charged.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from playground import money, pricing, render
 from playground.catalog import Catalog
 from playground.errors import InvalidRequest, PlaygroundError
 from playground.lab.atlas import shown_size
+from playground.lab.priced import parse_dollars, parse_whole
 from playground.size import Size
 from playground.values import GalleryItem
 
@@ -101,6 +104,40 @@ def own_club(dollars: Decimal | None, size: str, quality: str, prompt_tokens: in
     return Club("own", "Your own", dollars, asked, quality.strip() or None, prompt_tokens)
 
 
+def club_of(text: str) -> Club:
+    """A club by its name (`half-penny`), or by rules: `dollars=0.01,size=1024x1024,quality=low`,
+    `prompt_tokens=50`, and a `name=` where it should have one.
+
+    Raises:
+        InvalidRequest: for another name, an unknown or unreadable rule, or no rule.
+    """
+    known = next((each for each in CLUBS if each.id == text.strip()), None)
+    if known is not None:
+        return known
+    rules = {"name": "", "dollars": "", "size": "", "quality": "", "prompt_tokens": ""}
+    for part in text.split(","):
+        rule, equals, value = part.partition("=")
+        if not equals or rule.strip() not in rules:
+            msg = (
+                f"there is no club {part.strip()[:60]!r}; choose of "
+                f"{', '.join(each.id for each in CLUBS)}, or give rules as in "
+                "'name=Tiny,dollars=0.003,size=976x704,quality=low,prompt_tokens=50'"
+            )
+            raise InvalidRequest(msg)
+        rules[rule.strip()] = value.strip()
+    made = own_club(
+        parse_dollars(rules["dollars"], "the budget") if rules["dollars"] else None,
+        rules["size"],
+        rules["quality"],
+        parse_whole(rules["prompt_tokens"], "the prompt's limit", 1, 100_000)
+        if rules["prompt_tokens"]
+        else None,
+    )
+    name = render.one_line(rules["name"], 60) or "Challenge"
+    digest = hashlib.sha256(f"{name}: {made.rules}".encode()).hexdigest()
+    return dataclasses.replace(made, id=f"own-{digest[:8]}", name=name)
+
+
 def board(items: Iterable[GalleryItem], club: Club, *, known: Catalog | None = None) -> Board:
     """The pictures that meet a club's rules, ranked by rating, then by the smaller bill."""
     looked = 0
@@ -121,19 +158,7 @@ def board(items: Iterable[GalleryItem], club: Club, *, known: Catalog | None = N
             e.item.id,
         )
     )
-    ranked = tuple(
-        Entry(
-            e.item,
-            place,
-            e.verified,
-            e.practice,
-            e.doubt,
-            e.billed,
-            e.prompt_tokens,
-            e.output_tokens,
-        )
-        for place, e in enumerate(found, 1)
-    )
+    ranked = tuple(dataclasses.replace(entry, rank=rank) for rank, entry in enumerate(found, 1))
     sure = sum(entry.verified for entry in ranked)
     words = (
         f"{len(ranked)} of {looked} pictures are in the club; {sure} verified by their bills."

@@ -20,6 +20,7 @@ ALLOWED = frozenset(
         "playground.money",
         "playground.public",
         "playground.publish",
+        "playground.publish.boards",
         "playground.publish.database",
         "playground.publish.entries",
         "playground.publish.feeds",

@@ -48,7 +48,7 @@ from playground.public.settings import (  # noqa: E402
     NOTEBOOK,
     SNAPSHOT_VARIABLE,
 )
-from playground.publish import site  # noqa: E402
+from playground.publish import boards, site  # noqa: E402
 from playground.publish.database import NAME, Reader  # noqa: E402
 
 WAITERS = 3  # visitors who may wait for one that is being made ready
@@ -64,7 +64,7 @@ _ID = "[0-9a-hjkmnp-tv-z]{16}"
 _PUBLISHED = re.compile(
     rf"index\.html|gallery\.(?:js|css)|feed\.(?:xml|json)|robots\.txt|sitemap\.xml"
     rf"|data/(?:index|(?:items|words)-\d{{1,6}}|around-{_ID})\.js"
-    rf"|item/{_ID}\.html|pictures/{_ID}-(?:[sml]\.webp|p\.jpg)"
+    rf"|item/{_ID}\.html|board/[0-9a-z.-]{{1,40}}\.html|pictures/{_ID}-(?:[sml]\.webp|p\.jpg)"
 )
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -461,12 +461,13 @@ class PublicVoila(voila.app.Voila):  # type: ignore[misc]
         entries = list(reader.find(limit=site.FIRST).entries)
         reader.close()
         title = reader.meta.get("title", "")
+        challenges = site.board_links(boards.read(reader.meta.get("boards", "")), "site/")
         wall = site.tiles(entries, pictures="site/pictures/", page="site/item/")
         foot = '<p>Made with Halfpenny</p><p><a href="site/index.html">Static gallery</a></p>'
         self.voila_configuration.config.VoilaConfiguration.resources = {
             "published_title": title,
             "published_styles": site.ratios(entries),
-            "published_frame": site.frame(title, count, wall, foot),
+            "published_frame": site.frame(title, count, wall, foot, challenges),
         }
 
     def init_settings(self) -> dict[str, Any]:

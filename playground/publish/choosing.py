@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from playground.errors import GalleryProblem, InvalidRequest
+from playground.lab import board as challenge
 from playground.provider.redact import without_secrets
+from playground.publish.boards import MAX_PLACES, TOLD, Board, Place
 from playground.publish.entries import (
     DEFAULT_FIELDS,
     FIELDS,
@@ -71,7 +73,8 @@ class Preview:
     """Exactly what strangers would get: every entry, and what stays private.
 
     `withheld` counts the items that have something in a field that does not go along; `notices`
-    are sentences worth reading before publishing. `private_ids` leads from an entry's neutral id
+    are sentences worth reading before publishing. `boards` are the challenge boards that were
+    chosen, with the pictures that meet their rules. `private_ids` leads from an entry's neutral id
     to its item; it is the owner's and never leaves the gallery.
     """
 
@@ -79,6 +82,7 @@ class Preview:
     fields: tuple[str, ...]
     withheld: Mapping[str, int]
     notices: tuple[str, ...] = ()
+    boards: tuple[Board, ...] = ()
     private_ids: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,6 +96,7 @@ class Preview:
                 {"item": self.private_ids[entry.id], "gets": entry.to_dict()}
                 for entry in self.entries
             ],
+            "boards": [board.to_dict() for board in self.boards],
         }
 
 
@@ -108,26 +113,35 @@ def neutral_id(gallery: Gallery, item_id: str) -> str:
 
 
 def preview(
-    gallery: Gallery, selection: Selection, fields: Collection[str] = DEFAULT_FIELDS
+    gallery: Gallery,
+    selection: Selection,
+    fields: Collection[str] = DEFAULT_FIELDS,
+    boards: Sequence[str] = (),
 ) -> Preview:
-    """What `publish` would show of the selection, with these fields (`FIELDS`).
+    """What `publish` would show of the selection, with these fields (`FIELDS`) and boards.
+
+    A board is a club by its name or rules (`lab.board.club_of`). It ranks pictures of the
+    selection only, and shows `boards.TOLD` of them whatever the fields are.
 
     Raises:
-        InvalidRequest: for an unknown field, or a selection that selects nothing.
+        InvalidRequest: for an unknown field or club, or a selection that selects nothing.
         GalleryProblem: for an item that is not there.
     """
     chosen = check_fields(fields)
+    clubs = [challenge.club_of(each) for each in dict.fromkeys(boards)]
     items = list(selection.items(gallery))
     if not items:
         msg = "nothing matches, so there is nothing to publish"
         raise InvalidRequest(msg)
     ids = {item.id: neutral_id(gallery, item.id) for item in items}
     made = [_entry(item, ids, chosen) for item in items]
+    ranked = tuple(_board(items, club, ids) for club in clubs)
     return Preview(
         entries=tuple(entry for entry, _ in made),
         fields=chosen,
         withheld=_withheld(items, chosen),
-        notices=tuple(_notices(items, made)),
+        notices=(*_board_notices(ranked), *_notices(items, made)),
+        boards=ranked,
         private_ids={neutral: own for own, neutral in ids.items()},
     )
 
@@ -180,6 +194,34 @@ def _entry(
         parent=next((ids[parent] for parent in item.parents if parent in ids), None),
     )
     return entry, removed
+
+
+def _board(items: list[GalleryItem], club: challenge.Club, ids: Mapping[str, str]) -> Board:
+    places = tuple(
+        Place(
+            ids[entry.item.id],
+            entry.item.rating or 0,
+            entry.billed,
+            entry.prompt_tokens,
+            entry.output_tokens,
+            "verified" if entry.verified else "practice" if entry.practice else "unverified",
+        )
+        for entry in challenge.board(items, club).entries[:MAX_PLACES]
+    )
+    return Board(club.id, club.name, club.rules, places)
+
+
+def _board_notices(boards: tuple[Board, ...]) -> Iterator[str]:
+    shown = {place.id for board in boards for place in board.places}
+    if shown:
+        yield f"the challenge boards show of {_pictures(len(shown))}: {TOLD}"
+    for board in boards:
+        if not board.places:
+            yield f"no picture is in the club {board.name} ({board.rules}), so it gets no board"
+
+
+def _pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count:,} pictures"
 
 
 def _cost(item: GalleryItem) -> Any:

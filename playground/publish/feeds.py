@@ -95,9 +95,9 @@ def json_feed(site: Site, entries: Sequence[Entry], files: Mapping[str, Sequence
     return json.dumps(feed, ensure_ascii=False, indent=1) + "\n"
 
 
-def sitemap(site: Site, entries: Sequence[Entry]) -> str:
+def sitemap(site: Site, entries: Sequence[Entry], more: Sequence[str] = ()) -> str:
     """Every page, for search engines (at most the 50,000 that a map may hold)."""
-    pages = ["", *(f"item/{entry.id}.html" for entry in entries[:49_999])]
+    pages = ["", *more, *(f"item/{entry.id}.html" for entry in entries)][:50_000]
     urls = "".join(f"<url><loc>{esc(site.base_url + page)}</loc></url>\n" for page in pages)
     space = "http://www.sitemaps.org/schemas/sitemap/0.9"
     return f'<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="{space}">\n{urls}</urlset>\n'

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground import money
 from playground.publish import feeds, records
+from playground.publish.boards import MARKS, Board, places_of
 from playground.publish.entries import Entry
 from playground.publish.query import SORTS
 from playground.render import esc
@@ -66,6 +67,7 @@ def write(
     base_url: str,
     fields: Sequence[str],
     published: dt.datetime,
+    boards: Sequence[Board] = (),
 ) -> None:
     """Write the site into `folder`, whose `pictures` are there already."""
     (folder / "data").mkdir()
@@ -73,18 +75,28 @@ def write(
     _put(folder / "gallery.js", f"(() => {{\n'use strict';\n{script('local.js')}\n}})();\n")
     _put(folder / "gallery.css", style())
     _data(folder, entries, files, title, fields)
-    _put(folder / "index.html", _index(entries, files, title=title, base_url=base_url))
+    index = _index(entries, files, title=title, base_url=base_url, boards=boards)
+    _put(folder / "index.html", index)
     for place, entry in enumerate(entries):
         before = entries[place - 1] if place else None
         after = entries[place + 1] if place + 1 < len(entries) else None
-        page = _item(entry, files[entry.id], before, after, title=title, base_url=base_url)
+        page = _item(
+            entry, files[entry.id], before, after, title=title, base_url=base_url, boards=boards
+        )
         _put(folder / "item" / f"{entry.id}.html", page)
+    if boards:
+        (folder / "board").mkdir()
+        by_id = {entry.id: entry for entry in entries}
+        for board in boards:
+            page = _board(board, boards, by_id, files, title=title, base_url=base_url)
+            _put(folder / "board" / f"{board.id}.html", page)
     site = feeds.Site(title, base_url, published)
     _put(folder / "feed.xml", feeds.atom(site, entries, files))
     _put(folder / "feed.json", feeds.json_feed(site, entries, files))
     _put(folder / "robots.txt", feeds.robots(site))
     if base_url:
-        _put(folder / "sitemap.xml", feeds.sitemap(site, entries))
+        pages = [f"board/{board.id}.html" for board in boards]
+        _put(folder / "sitemap.xml", feeds.sitemap(site, entries, pages))
     _put(folder / "_headers", _HEADERS)
     _put(folder / ".nojekyll", "")
 
@@ -251,13 +263,28 @@ def tiles(entries: Sequence[Entry], *, pictures: str = "pictures/", page: str = 
     return "".join(made)
 
 
-def frame(title: str, count: int, wall: str, foot: str = "") -> str:
+def board_links(boards: Sequence[Board], up: str = "", here: str = "") -> str:
+    """Links to the challenge boards; empty without one."""
+    links = "".join(
+        f'<a href="{up}board/{board.id}.html"{_current(board.id == here)}>{esc(board.name)}</a>'
+        for board in boards
+    )
+    if not links:
+        return ""
+    return f'<nav class="pub-boards" aria-label="Challenges"><span>Challenges</span>{links}</nav>'
+
+
+def _current(here: bool) -> str:
+    return ' aria-current="page"' if here else ""
+
+
+def frame(title: str, count: int, wall: str, foot: str = "", boards: str = "") -> str:
     """What stands on the page from the first moment: head, tools, wall; the script binds to it."""
     noun = "picture" if count == 1 else "pictures"
     return (
         '<a class="pub-skip" href="#pictures">Skip to the pictures</a>\n'
         f'<header class="hp-head"><h1>{esc(title)}</h1>'
-        f'<p class="pub-count" role="status">{count:,} {noun}</p></header>\n'
+        f'<p class="pub-count" role="status">{count:,} {noun}</p>{boards}</header>\n'
         '<div class="pub-tools"><form role="search"><label class="hp-searchbox">'
         f"{_svg(_SEARCH_ICON)}"
         '<input type="search" class="hp-search" placeholder="Search" '
@@ -284,6 +311,7 @@ def _index(
     *,
     title: str,
     base_url: str,
+    boards: Sequence[Board],
 ) -> str:
     first = entries[0]
     count = f"{len(entries):,} {'picture' if len(entries) == 1 else 'pictures'}"
@@ -303,7 +331,7 @@ def _index(
         "<noscript><p>Search and filters need JavaScript. Without it, every picture leads to a "
         "page of its own, and from there to the next.</p></noscript>"
     )
-    body = frame(title, len(entries), tiles(entries), foot)
+    body = frame(title, len(entries), tiles(entries), foot, board_links(boards))
     return f'{head}<body class="hp pub">\n{body}</body>\n</html>\n'
 
 
@@ -322,6 +350,7 @@ def _item(
     *,
     title: str,
     base_url: str,
+    boards: Sequence[Board],
 ) -> str:
     alt = one_line(entry.alt)
     head = _head(
@@ -355,10 +384,71 @@ def _item(
         f'srcset="{sources}" sizes="(max-width: 859px) 100vw, calc(100vw - 440px)" '
         f'alt="{esc(alt)}" width="{entry.width_px}" height="{entry.height_px}"></figure>'
         f'<div class="pub-panel"><h1>{esc(entry.label)}</h1>{_texts(entry)}'
-        f'<dl class="hp-facts">{_facts(entry)}</dl>'
+        f'<dl class="hp-facts">{_facts(entry)}{_challenges(entry, boards)}</dl>'
         f'<p class="pub-turn"><a href="../index.html#/item/{entry.id}">Open in the gallery</a>'
         f'<a href="../pictures/{large.name}">The picture alone</a></p>'
         f'<nav class="pub-turn" aria-label="Other pictures">{turn}</nav></div></main>\n'
+        "</body>\n</html>\n"
+    )
+
+
+def _challenges(entry: Entry, boards: Sequence[Board]) -> str:
+    return "".join(
+        f'<dt>Challenge</dt><dd><a href="../board/{board.id}.html">{esc(board.name)}</a>, place '
+        f"{rank} of {len(board.places)}, {place.mark}</dd>"
+        for board, rank, place in places_of(boards, entry.id)
+    )
+
+
+def _board(
+    board: Board,
+    boards: Sequence[Board],
+    entries: Mapping[str, Entry],
+    files: Mapping[str, Sequence[Picture]],
+    *,
+    title: str,
+    base_url: str,
+) -> str:
+    count = len(board.places)
+    told = f"{count:,} {'picture' if count == 1 else 'pictures'} within the rules: {board.rules}."
+    first = entries[board.places[0].id]
+    head = _head(
+        f"{board.name} challenge · {title}",
+        told,
+        up="../",
+        base_url=base_url,
+        path=f"board/{board.id}.html",
+        picture=_social(files[first.id]),
+        alt=one_line(first.alt)[:240],
+    )
+    rows = []
+    for rank, place in enumerate(board.places, 1):
+        entry = entries[place.id]
+        stars = "★" * place.stars
+        said = f"{place.stars} of 5 stars" if place.stars else "no stars"
+        page = f"../item/{entry.id}.html"
+        rows.append(
+            f'<tr><td class="pub-rank">{rank}</td><td class="pub-shot"><a href="{page}" '
+            f'tabindex="-1" aria-hidden="true"><img src="../pictures/{entry.id}-s.webp" alt="" '
+            f'width="{entry.width_px}" height="{entry.height_px}" loading="lazy"></a></td>'
+            f'<th scope="row"><a href="{page}">{esc(entry.label)}</a></th>'
+            f'<td class="pub-stars"><span aria-hidden="true">{stars}</span>'
+            f'<span class="pub-said">{said}</span></td>'
+            f'<td class="pub-money">{money.short(place.billed)}</td>'
+            f'<td class="pub-money">{place.prompt_tokens:,} + {place.output_tokens:,}</td>'
+            f'<td class="pub-mark pub-{place.mark}" title="{esc(MARKS[place.mark])}">'
+            f"{esc(MARKS[place.mark].partition(':')[0].partition(' (')[0])}</td></tr>\n"
+        )
+    names = ("Place", "", "Picture", "Stars", "Billed", "Tokens, prompt + picture", "Bill")
+    columns = "".join(f'<th scope="col">{name}</th>' if name else "<td></td>" for name in names)
+    return (
+        f'{head}<body class="hp pub">\n<header class="hp-head"><p><a href="../index.html">'
+        f"← {esc(title)}</a></p>{board_links(boards, '../', board.id)}</header>\n"
+        f'<main class="pub-challenge"><h1>{esc(board.name)} challenge</h1><p>{esc(told)}</p>'
+        f'<table class="pub-board"><thead><tr>{columns}</tr></thead>\n<tbody>{"".join(rows)}'
+        "</tbody></table>\n<p>Ranked by the stars that the owner gave, then by the smaller bill. "
+        "<b>Verified</b>: what was billed follows from the tokens at the prices of that day. "
+        "<b>Practice</b>: a sample of the embedded provider, nobody was charged.</p></main>\n"
         "</body>\n</html>\n"
     )
 

@@ -18,7 +18,9 @@ from urllib.parse import urlsplit
 
 from playground import photos
 from playground.errors import GalleryProblem, InvalidRequest, PhotoProblem
+from playground.publish import boards as challenges
 from playground.publish import database, pictures, site
+from playground.publish.boards import Board
 from playground.publish.choosing import Selection, neutral_id, preview
 from playground.publish.entries import DEFAULT_FIELDS, FIELDS, Entry
 from playground.publish.pictures import Picture
@@ -36,11 +38,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a snapshot says about itself: its title, the address of its site (or ""), its fields."""
+    """What a snapshot says about itself: its title, the address of its site (or ""), its fields,
+    and its challenge boards.
+    """
 
     title: str
     base_url: str
     fields: tuple[str, ...]
+    boards: tuple[Board, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Published:
     fields: tuple[str, ...]
     missing: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
+    boards: tuple[Board, ...] = ()
 
     @property
     def site(self) -> Path:
@@ -92,6 +98,7 @@ class Snapshot:
             meta.get("title", DEFAULT_TITLE),
             meta.get("base_url", ""),
             tuple(json.loads(meta.get("fields", "[]"))),
+            challenges.read(meta.get("boards", "[]")),
         )
         self.encoding = meta.get("encoding", "")
 
@@ -132,6 +139,7 @@ def publish(
     title: str | None = None,
     base_url: str | None = None,
     add: bool = False,
+    boards: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Published:
     """Make the snapshot `dest` of the chosen items and fields, or replace the one that is there.
@@ -148,7 +156,9 @@ def publish(
         title: stands above the pictures; without one, that of the snapshot that is replaced.
         base_url: where the site will be (`https://example.org/pictures/`), for absolute links in
             social previews and feeds; "" makes them relative, None leaves them as they were.
-        add: keep what is in the snapshot, with the fields that it has, and put these items first.
+        add: keep what is in the snapshot, with the fields and the places on boards that it has,
+            and put these items first.
+        boards: the challenge boards to publish, as for `preview`.
         progress: is told how many of how many pictures are ready.
 
     Raises:
@@ -156,7 +166,7 @@ def publish(
         GalleryProblem: when `dest` holds something else, or cannot be written.
     """
     where = Path(dest).expanduser().absolute()
-    shown = preview(gallery, selection, fields)
+    shown = preview(gallery, selection, fields, boards)
     with contextlib.ExitStack() as stack:
         old = stack.enter_context(Snapshot(where)) if _is_snapshot(where) else None
         before = old.settings if old is not None else Settings(DEFAULT_TITLE, "", ())
@@ -164,12 +174,18 @@ def publish(
             before.title if title is None else _title(title),
             before.base_url if base_url is None else _base_url(base_url),
             shown.fields,
+            shown.boards,
         )
         entries = list(shown.entries)
         if add and old is not None:
+            known = {entry.id for entry in entries}
             entries += staying(old, entries)
             both = {*old.settings.fields, *shown.fields}
-            settings = replace(settings, fields=tuple(name for name in FIELDS if name in both))
+            settings = replace(
+                settings,
+                fields=tuple(name for name in FIELDS if name in both),
+                boards=challenges.merged(shown.boards, old.settings.boards, known),
+            )
         with _replacing(where) as folder:
             made = _Making(gallery, shown.private_ids, old, folder, progress)
             files = made.all(entries)
@@ -180,6 +196,7 @@ def publish(
                 msg = f"None of the items could be published: {made.missing[0][1]}."
                 raise GalleryProblem(msg)
             size = _finish(folder, settings, kept, files)
+    kept_ids = {entry.id for entry in kept}
     return Published(
         folder=where,
         count=len(kept),
@@ -189,6 +206,7 @@ def publish(
         fields=shown.fields,
         missing=tuple(made.missing),
         notices=shown.notices,
+        boards=challenges.without(settings.boards, kept_ids),
     )
 
 
@@ -319,6 +337,8 @@ def _finish(
 ) -> int:
     """Database, site and marker of a folder that has its pictures; its size in bytes."""
     made_at = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    ids = {entry.id for entry in entries}
+    boards = challenges.without(settings.boards, ids)
     meta = {
         "title": settings.title,
         "base_url": settings.base_url,
@@ -326,8 +346,8 @@ def _finish(
         "encoding": str(pictures.ENCODING),
         "published": made_at.isoformat(),
         "count": str(len(entries)),
+        "boards": json.dumps([board.to_dict() for board in boards]),
     }
-    ids = {entry.id for entry in entries}
     entries = [e if e.parent in ids else _without_parent(e, {str(e.parent)}) for e in entries]
     every = [picture for entry in entries for picture in files[entry.id]]
     database.write(folder / database.NAME, meta, entries, every)
@@ -339,6 +359,7 @@ def _finish(
         base_url=settings.base_url,
         fields=settings.fields,
         published=made_at,
+        boards=boards,
     )
     marker = {"halfpenny_snapshot": database.VERSION, "count": len(entries), **meta}
     (folder / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")

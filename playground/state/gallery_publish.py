@@ -23,6 +23,7 @@ from playground.store import Gallery
 
 if TYPE_CHECKING:
     from playground.publish import Entry, Preview, Published
+    from playground.publish.boards import Board
     from playground.state.gallery import GalleryState, Submit
 
 FOLDER = "published"
@@ -35,6 +36,7 @@ class Offer:
 
     `there` are the pictures in the folder; `mine` those of them that are chosen now, which are
     published anew, or can be taken back; `others` those that stay beside them if they are kept.
+    `boards` are the clubs whose boards were asked for, `boards_there` the boards in the folder.
     """
 
     ids: tuple[str, ...]
@@ -43,6 +45,8 @@ class Offer:
     there: int
     mine: tuple[str, ...]
     others: tuple[Entry, ...] = ()
+    boards: tuple[str, ...] = ()
+    boards_there: tuple[Board, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -97,6 +101,7 @@ class PublishState(HasTraits):
         sequence: int,
         fields: Collection[str],
         dest: str = "",
+        boards: Sequence[str] = (),
     ) -> None:
         """Show what strangers would get of the pictures at some places, or of all that was found.
 
@@ -104,15 +109,16 @@ class PublishState(HasTraits):
         """
 
         def work() -> None:
-            self._look(self._page.chosen(places, sequence), fields, self._folder(dest))
+            ids = self._page.chosen(places, sequence)
+            self._look(ids, fields, self._folder(dest), tuple(boards))
 
         self._later(work)
 
-    def again(self, fields: Collection[str], dest: str) -> None:
-        """Show the same pictures with other fields, or for another folder."""
+    def again(self, fields: Collection[str], dest: str, boards: Sequence[str] = ()) -> None:
+        """Show the same pictures with other fields or boards, or for another folder."""
 
         def work() -> None:
-            self._look(self._offered.ids, fields, self._folder(dest))
+            self._look(self._offered.ids, fields, self._folder(dest), tuple(boards))
 
         self._later(work)
 
@@ -126,10 +132,11 @@ class PublishState(HasTraits):
             offer = self._offered
             self.making = Making()
             gallery, selection = self._page.gallery, publishing.Selection(offer.ids)
-            now = publishing.preview(gallery, selection, offer.preview.fields)
-            _, others = _published(offer.folder, now)
-            if now.entries != offer.preview.entries or (keep and others != offer.others):
-                self._look(offer.ids, offer.preview.fields, offer.folder)
+            now = publishing.preview(gallery, selection, offer.preview.fields, offer.boards)
+            _, others, there = _published(offer.folder, now)
+            same = (now.entries, now.boards) == (offer.preview.entries, offer.preview.boards)
+            if not same or (keep and (others, there) != (offer.others, offer.boards_there)):
+                self._look(offer.ids, offer.preview.fields, offer.folder, offer.boards)
                 msg = (
                     "The pictures, their words or the folder changed since you looked, so "
                     "nothing was published; look at the new preview, then publish again."
@@ -137,7 +144,7 @@ class PublishState(HasTraits):
                 raise GalleryProblem(msg)
             published = publishing.publish(
                 gallery, selection, offer.preview.fields, offer.folder, add=keep,
-                progress=self._progress,
+                boards=offer.boards, progress=self._progress,
             )  # fmt: skip
             names = tuple((_name(gallery, item), why) for item, why in published.missing)
             self.made = Made(published, names)
@@ -154,7 +161,7 @@ class PublishState(HasTraits):
                 raise GalleryProblem(msg)
             ids = () if everything else offer.mine
             count = publishing.unpublish(offer.folder, ids, everything=everything)
-            self._look(offer.ids, offer.preview.fields, offer.folder)
+            self._look(offer.ids, offer.preview.fields, offer.folder, offer.boards)
             self.taken = TakenBack(count, offer.folder, self._offered.there)
 
         self._later(work)
@@ -190,10 +197,12 @@ class PublishState(HasTraits):
     def _folder(self, dest: str) -> Path:
         return (self.base / Path(dest.strip() or FOLDER).expanduser()).absolute()
 
-    def _look(self, ids: tuple[str, ...], fields: Collection[str], folder: Path) -> None:
-        shown = publishing.preview(self._page.gallery, publishing.Selection(ids), fields)
-        mine, others = _published(folder, shown)
-        self.offer = Offer(ids, shown, folder, len(mine) + len(others), mine, others)
+    def _look(
+        self, ids: tuple[str, ...], fields: Collection[str], folder: Path, boards: tuple[str, ...]
+    ) -> None:
+        shown = publishing.preview(self._page.gallery, publishing.Selection(ids), fields, boards)
+        mine, others, there = _published(folder, shown)
+        self.offer = Offer(ids, shown, folder, len(mine) + len(others), mine, others, boards, there)
 
     def _progress(self, done: int, total: int) -> None:
         """A hundred steps at most: each is a message."""
@@ -220,13 +229,18 @@ class PublishState(HasTraits):
             self.trouble = Trouble(bug_words(bug))
 
 
-def _published(folder: Path, shown: Preview) -> tuple[tuple[str, ...], tuple[Entry, ...]]:
-    """What a folder holds already: the neutral ids of what is shown, and everything else."""
+def _published(
+    folder: Path, shown: Preview
+) -> tuple[tuple[str, ...], tuple[Entry, ...], tuple[Board, ...]]:
+    """What a folder holds already: the neutral ids of what is shown, everything else, and the
+    challenge boards.
+    """
     with suppress(GalleryProblem), publishing.Snapshot(folder) as snapshot:
         there = {entry.id for entry in snapshot.reader.entries()}
         mine = tuple(entry.id for entry in shown.entries if entry.id in there)
-        return mine, tuple(publishing.staying(snapshot, shown.entries))
-    return (), ()
+        others = tuple(publishing.staying(snapshot, shown.entries))
+        return mine, others, snapshot.settings.boards
+    return (), (), ()
 
 
 def _name(gallery: Gallery, item_id: str) -> str:

@@ -17,6 +17,7 @@ class PublishDialog {
   build() {
     this.title = el("h2", { id: "hp-publishtitle" }, "Publish pictures");
     this.fields = el("fieldset", { class: "hp-publishfields" });
+    this.boards = el("fieldset", { class: "hp-publishfields" });
     this.folder = el("input", { class: "hp-input", id: "hp-publishfolder", autocomplete: "off", spellcheck: "false", maxlength: "1000" });
     this.asked = debounce(400, () => this.again());
     this.folder.addEventListener("input", () => { this.busy(true); this.asked(); });
@@ -42,7 +43,7 @@ class PublishDialog {
     this.dialog.append(
       el("div", { class: "hp-publishhead" }, this.title, el("button", { type: "button", class: "hp-round hp-close", "aria-label": "Close", onclick: () => this.dialog.close() }, icon(ICONS.close))),
       el("div", { class: "hp-publishbody", tabindex: "0", role: "group", "aria-label": "What is published" },
-        el("div", { class: "hp-publishset" }, this.result, this.fields,
+        el("div", { class: "hp-publishset" }, this.result, this.fields, this.boards,
           el("div", {}, el("label", { class: "hp-publishlabel", for: "hp-publishfolder" }, "Folder"), this.folder, el("p", { class: "hp-small" }, "It holds a web site and a database of what you see here, and nothing else of your gallery.")),
           this.keepLine, this.there),
         el("div", { class: "hp-publishpreview" }, this.heading, this.notices, this.picks.list, this.picks.more, this.staysBox)),
@@ -53,14 +54,15 @@ class PublishDialog {
   show(places, count) {
     this.count = count;
     this.chosen = USUAL_FIELDS;
+    this.clubs = [];
     this.folder.value = "";
     this.keep.checked = true;
     this.offer = null;
     [this.result, this.alert, this.keepLine, this.there, this.picks.more, this.staysBox, this.bar].forEach((one) => { one.hidden = true; });
-    [this.fields, this.notices, this.status].forEach((one) => one.replaceChildren());
+    [this.fields, this.boards, this.notices, this.status].forEach((one) => one.replaceChildren());
     this.empty();
     this.busy(true);
-    this.host.send({ do: "publish_look", places, sequence: this.host.wall.sequence, fields: this.chosen, dest: "" });
+    this.host.send({ do: "publish_look", places, sequence: this.host.wall.sequence, fields: this.chosen, boards: this.clubs, dest: "" });
     this.status.replaceChildren("Looking…");
     this.dialog.showModal();
     this.dialog.querySelector(".hp-close").focus();
@@ -75,7 +77,7 @@ class PublishDialog {
   again() {
     this.busy(true);
     this.alert.hidden = true;
-    this.host.send({ do: "publish_look", again: true, fields: this.chosen, dest: this.folder.value });
+    this.host.send({ do: "publish_look", again: true, fields: this.chosen, boards: this.clubs, dest: this.folder.value });
   }
 
   /** Nothing can be published while what is shown may not be what would be made. */
@@ -98,6 +100,15 @@ class PublishDialog {
       });
       return el("label", { class: "hp-switch" }, box, el("span", {}, one.label, !one.on && one.withheld > 0 && el("span", { class: "hp-small" }, ` · ${one.withheld.toLocaleString("en")} stay${one.withheld === 1 ? "s" : ""} private`)));
     }), el("p", { class: "hp-small" }, "Alternative text, kind and size always go along; file names, metadata and originals never do."));
+    this.boards.replaceChildren(el("legend", {}, "Challenge boards"), ...offer.boards.map((one) => {
+      const box = el("input", { type: "checkbox", "data-publish": one.name, checked: one.on });
+      box.addEventListener("change", () => {
+        this.clubs = box.checked ? [...this.clubs, one.name] : this.clubs.filter((name) => name !== one.name);
+        this.again();
+      });
+      return el("label", { class: "hp-switch" }, box, el("span", {}, one.label, el("span", { class: "hp-small" }, ` · ${one.count === null ? one.rules : one.count ? `${plural(one.count)} in it` : "none of these is in it"}`)));
+    }), el("p", { class: "hp-small" }, `A board shows of its pictures: ${offer.told}.`),
+    offer.boards_there.length > 0 && el("p", { class: "hp-small" }, `In the folder already: ${offer.boards_there.join(", ")}. Other pictures keep their places there; these get one only where it is chosen here.`));
     this.notices.replaceChildren(...offer.notices.map((text) => el("li", {}, text)));
     this.empty();
     this.status.replaceChildren();
@@ -105,7 +116,7 @@ class PublishDialog {
     this.addRows(this.stays, offer.stays, offer.others, buffers);
     this.showThere();
     this.busy(false);
-    if (held) this.fields.querySelector(`[data-publish="${held}"]`)?.focus({ preventScroll: true });
+    if (held) this.dialog.querySelector(`[data-publish="${held}"]`)?.focus({ preventScroll: true });
     this.dialog.querySelector(".hp-publishbody").scrollTop = scroll;
   }
 

@@ -6,7 +6,9 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 
 from playground import money, render
+from playground.lab.board import CLUBS
 from playground.publish import DEFAULT_FIELDS, FIELDS, Entry
+from playground.publish.boards import TOLD, places_of, told
 from playground.state.gallery_publish import Made, Making, Offer, PublishState, TakenBack
 from playground.state.page import Trouble
 from playground.widgets.base import Message
@@ -41,13 +43,14 @@ def answers(state: PublishState, send: Send) -> Mapping[str, Callable[[Message],
     def look(message: Message) -> None:
         send({"show": "publish_looking"}, [])  # a long look is no lost connection
         fields, dest = [str(name) for name in message["fields"]], str(message["dest"])
+        boards = [str(name) for name in message.get("boards", ())]
         if message.get("again"):
-            state.again(fields, dest)
+            state.again(fields, dest, boards)
             return
         places = message.get("places")
         if places is not None:
             places = [(int(start), int(end)) for start, end in places]
-        state.look(places, int(message["sequence"]), fields, dest)
+        state.look(places, int(message["sequence"]), fields, dest, boards)
 
     def more(message: Message) -> None:
         if state.offer is not None:
@@ -84,6 +87,18 @@ def offer(one: Offer) -> Message:
             }
             for name, label in FIELDS.items()
         ],
+        "boards": [
+            {
+                "name": club.id,
+                "label": club.name,
+                "rules": club.rules,
+                "on": club.id in one.boards,
+                "count": next((len(b.places) for b in preview.boards if b.id == club.id), None),
+            }
+            for club in CLUBS
+        ],
+        "told": TOLD,
+        "boards_there": [board.name for board in one.boards_there],
         "notices": list(preview.notices),
         "folder": str(one.folder),
         "there": one.there,
@@ -101,10 +116,24 @@ def rows(
     """
     smalls = state.smalls(entries)
     places = {neutral: first + at for at, neutral in enumerate(smalls)}
-    told = [
-        {"id": entry.id, "thumb": places.get(entry.id), "rows": _texts(entry)} for entry in entries
+    shown = [
+        {
+            "id": entry.id,
+            "thumb": places.get(entry.id),
+            "rows": _texts(entry) + _boards(state.offer, entry),
+        }
+        for entry in entries
     ]
-    return told, list(smalls.values())
+    return shown, list(smalls.values())
+
+
+def _boards(one: Offer | None, entry: Entry) -> list[tuple[str, str]]:
+    """The places of what is chosen on the boards to be made; of what stays, on those there."""
+    if one is None:
+        return []
+    chosen = entry.id in one.preview.private_ids
+    places = places_of(one.preview.boards if chosen else one.boards_there, entry.id)
+    return [("board", f"{each[0].name}, {told(*each)}") for each in places]
 
 
 def _texts(entry: Entry) -> list[tuple[str, str]]:
