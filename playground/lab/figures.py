@@ -7,7 +7,10 @@ from exact amounts.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
+
+from playground import money
 
 Scale = Literal["linear", "log", "time"]
 
@@ -85,6 +88,17 @@ class Figure:
     x_title: str = ""
     y_title: str = ""
     notes: tuple[str, ...] = field(default=())
+
+
+def money_ticks(most: float) -> tuple[Tick, ...]:
+    """Ticks from zero to `most` dollars, some round amount apart."""
+    step = Decimal(1).scaleb(Decimal(str(most)).adjusted())
+    if most < float(step) * 2:
+        step /= 2
+    elif most > float(step) * 5:
+        step *= 2
+    count = int(most / float(step)) + 1
+    return tuple(Tick(float(step * n), money.short(step * n)) for n in range(count))
 
 
 SLOTS = 8

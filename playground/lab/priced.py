@@ -10,11 +10,11 @@ import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
 
-from playground import catalog, pricing, render
+from playground import catalog, money, pricing, render
 from playground.catalog import Catalog, Model
 from playground.errors import InvalidRequest
 from playground.money import usd
-from playground.values import CaptionRequest, Photo, Quote, Request, TokenRange
+from playground.values import CaptionRequest, Photo, Quote, Request, Tier, TokenRange, Usage
 
 FIRST_DAY = dt.date(2022, 11, 1)
 """Before it no model of the catalog had a price."""
@@ -55,6 +55,38 @@ class Priced:
         """The tokens of one request in these buckets."""
         ranges = [r for bucket, r in self.quote.tokens.items() if bucket in names]
         return sum(ranges, TokenRange(0, 0))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Billed:
+    """`times` a usage at the prices of `on`, as `pricing.bill` says; None where one is not known.
+
+    For what no quote can say beforehand, such as tokens that came from a cache.
+    """
+
+    model: str
+    usage: Usage
+    tier: Tier
+    on: dt.date
+    times: int
+    each: Decimal | None
+
+    @property
+    def dollars(self) -> Decimal | None:
+        """All of them in dollars."""
+        return None if self.each is None else self.each * self.times
+
+    @property
+    def text(self) -> str:
+        """The dollars for the screen, or `unknown`."""
+        return "unknown" if self.dollars is None else money.short(self.dollars)
+
+
+def billed(model: str, usage: Usage, like: Priced, times: int, known: Catalog) -> Billed:
+    """The bill of a usage on the day and at the tier of something that is quoted."""
+    tier, on = like.request.tier, like.on
+    bill = pricing.bill(model, usage, tier=tier, on=on, known=known)
+    return Billed(model, usage, tier, on, times, bill.dollars)
 
 
 def span(low: Decimal | None, high: Decimal | None) -> str:

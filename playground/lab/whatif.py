@@ -6,13 +6,14 @@ import datetime as dt
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from playground import catalog, money, pricing, render
+from playground import catalog, money, render
 from playground.catalog import Catalog
 from playground.errors import InvalidRequest
 from playground.lab.advise import dollar_ticks
-from playground.lab.figures import Bar, Figure, Line, Mark, Point, Tick, slot
-from playground.lab.priced import Priced, known_since, photo_request, priced
-from playground.values import TIERS, Tier, Usage
+from playground.lab.cached import by_cached_share
+from playground.lab.figures import Bar, Figure, Line, Mark, Point, Tick, money_ticks, slot
+from playground.lab.priced import Billed, Priced, known_since, photo_request, priced
+from playground.values import TIERS, Tier
 
 RIVALS = ("gpt-5.4-nano", "gpt-5.4-mini", "gpt-6-luna", "gpt-4o-mini", "claude-haiku-5.5")
 EDGES = (256, 384, 512, 640, 768, 1024, 1280, 1536, 2048, 3072, 4032)
@@ -91,6 +92,7 @@ class WhatIf:
     figures: tuple[Figure, ...]
     break_even: tuple[BreakEven, ...]
     amounts: tuple[Priced, ...]
+    bills: tuple[Billed, ...] = ()
 
 
 def what_if(job: Job, today: dt.date, *, known: Catalog | None = None) -> WhatIf:
@@ -117,7 +119,14 @@ def what_if(job: Job, today: dt.date, *, known: Catalog | None = None) -> WhatIf
         _by_detail(job, day, book, amounts),
         _by_tier(job, day, book, amounts),
     ]
-    return WhatIf(job, then, now, tuple(figures), _break_even(job, day, book), tuple(amounts))
+    quotes = tuple((model, _tried(replace(job, model=model), day, book, 1)) for model in models)
+    cache, bills, words = by_cached_share(quotes, book)
+    even = _break_even(job, day, book)
+    if cache is None:
+        even = (*even, BreakEven("A cache", words))
+    else:
+        figures.append(cache)
+    return WhatIf(job, then, now, tuple(figures), even, tuple(amounts), bills)
 
 
 def _priced(job: Job, day: dt.date, book: Catalog, times: int | None = None) -> Priced:
@@ -280,17 +289,7 @@ def _by_answer(
 
 def _linear(figure: Figure) -> Figure:
     most = max((point.y for line in figure.lines for point in line.points), default=1.0)
-    step = Decimal(1).scaleb(Decimal(str(most)).adjusted())
-    if most < float(step) * 2:
-        step /= 2
-    elif most > float(step) * 5:
-        step *= 2
-    ticks = []
-    amount = Decimal(0)
-    while float(amount) <= most:
-        ticks.append(Tick(float(amount), money.short(amount)))
-        amount += step
-    return replace(figure, y_ticks=tuple(ticks))
+    return replace(figure, y_ticks=money_ticks(most))
 
 
 def _spread(places: tuple[int, ...], unit: str) -> tuple[Tick, ...]:
@@ -370,30 +369,12 @@ def _by_tier(job: Job, day: dt.date, book: Catalog, amounts: list[Priced]) -> Fi
         if price is not None:
             found.append((tier, price))
     amounts += [price for _, price in found]
-    figure = _bars(
+    return _bars(
         "What does waiting save?",
         "; ".join(f"{name} costs {price.text}" for name, price in found) + ".",
         "Tier",
         found,
         job.tier,
-    )
-    cached = cached_prompt(job, day, book)
-    return figure if cached is None else replace(figure, notes=(cached,))
-
-
-def cached_prompt(job: Job, day: dt.date, book: Catalog) -> str | None:
-    """What prompt caching could save: the repeated question only, photos all differ."""
-    own = _priced(job, day, book)
-    text = own.bucket("text_input").high
-    whole = pricing.bill(job.model, Usage(text_input=text), tier=job.tier, on=day, known=book)
-    part = pricing.bill(job.model, Usage(cached_text_input=text), tier=job.tier, on=day, known=book)
-    if whole.dollars is None or part.dollars is None:
-        return None
-    saved = (whole.dollars - part.dollars) * job.photos
-    return (
-        f"Cached: only the question repeats ({text} tokens), every photo is new. Were it cached, "
-        "it "
-        f"would save {money.short(saved)} of {own.text}; prompts under 1,024 tokens are not cached."
     )
 
 
