@@ -209,6 +209,56 @@ def test_an_impossible_job_is_one_sentence(job, words):
     assert "\n" not in str(caught.value)
 
 
+def bills_match(made) -> bool:
+    return all(
+        bill.each == pricing.bill(bill.model, bill.usage, tier=bill.tier, on=bill.on).dollars
+        for bill in made.bills
+    )
+
+
+def test_the_curve_of_a_cache_begins_at_the_quote_and_ends_at_the_cached_prices():
+    made = what_if(Job(), DAY)
+    figure = made.figures[-1]
+    assert figure.question == "What would a cache save?"
+    assert made.bills
+    assert bills_match(made)
+    quote = pricing.quote(photo_request("gpt-5.4-nano"), on=DAY)
+    assert figure.lines[0].points[0].y == float(quote.high * 1000)
+    rates = catalog.default().rates("gpt-5.4-nano", "standard", DAY)
+    (all_cached,) = [
+        bill
+        for bill in made.bills
+        if bill.model == "gpt-5.4-nano" and not bill.usage.image_input + bill.usage.text_input
+    ]
+    inputs = all_cached.usage.cached_text_input + all_cached.usage.cached_image_input
+    words = all_cached.usage.text_output
+    cost = inputs * rates["cached_text_input"] + words * rates["text_output"]
+    assert all_cached.each == cost / 1_000_000
+    assert "That is below 1,024, so a cache saves nothing" in figure.answer
+    assert [mark.text for mark in figure.marks] == ["the question", "the same photo again"]
+
+
+def test_a_changed_cached_price_bends_the_curve_and_a_missing_one_is_unknown():
+    dear = with_row(
+        "gpt-5.4-nano", '{ from = 2026-04-01, usd = ["0.20", "0.15", "1.25"], source = "pricing" }'
+    )
+    before, after = (what_if(Job(), DAY, known=book) for book in (None, dear))
+    first, last = (made.figures[-1].lines[0].points for made in (before, after))
+    assert first[0].y == last[0].y
+    assert first[-1].y < last[-1].y
+    none = with_row(
+        "gpt-5.4-nano", '{ from = 2026-04-01, usd = ["0.20", "", "1.25"], source = "pricing" }'
+    )
+    unknown = what_if(Job(), DAY, known=none).figures[-1]
+    assert "gpt-5.4-nano" not in {line.name for line in unknown.lines}
+    assert {row[1] for row in unknown.rows} == {"unknown"}
+    assert unknown.answer.startswith("Unknown: no cached price of gpt-5.4-nano was published")
+    batch = what_if(Job(model="gpt-4o", tier="batch"), DAY)
+    assert "the batch table prints no cached price of gpt-4o" in batch.figures[-1].answer
+    old = what_if(Job(model="gpt-4-vision-preview", on=dt.date(2024, 1, 1)), DAY)
+    assert "no cached price" in old.break_even[-1].text
+
+
 # ------------------------------------------------------------------------------------ history
 
 
@@ -278,8 +328,38 @@ def test_a_changed_price_changes_what_stands_beside_a_claim_and_its_verdict():
     assert before.verdict == "wrong"
     assert after.verdict == "holds"
     assert before.lines != after.lines
+    assert "mini 3.7 times as much, $2.57" in before.words
+    assert "mini 1.3 times as much, $0.8974" in after.words
     today = {each.id: each for each in claims.check_all(DAY, known=CHEAPER)}["52-dollars"]
     assert today.lines[3] != today.lines[2]
+
+
+def test_the_figures_of_every_explanation_change_with_the_prices_they_are_about():
+    doubled = {
+        "gpt-5.4-nano": '{ from = 2026-03-17, usd = ["0.40", "0.04", "2.5"], source = "pricing" }',
+        "gpt-5.4-mini": '{ from = 2026-03-17, usd = ["1.5", "0.15", "9"], source = "pricing" }',
+    }
+    before = {each.id: each for each in claims.check_all(DAY)}
+    changed = set()
+    for model, row in doubled.items():
+        for each in claims.check_all(DAY, known=with_row(model, row)):
+            if each.words != before[each.id].words:
+                assert each.lines != before[each.id].lines
+                changed.add(each.id)
+    assert changed == {"52-dollars", "million", "90-cents"}
+    dear = SHIPPED.replace('image_output = "30"', 'image_output = "60"').encode()
+    for each in claims.check_all(DAY, known=catalog.read(dear)):
+        if each.words != before[each.id].words:
+            changed.add(each.id)
+            assert each.verdict == before[each.id].verdict or each.verdict == "wrong"
+    assert changed >= {"500-images", "220-left", "176-left", "186-tokens", "wizard"}
+
+
+def test_no_explanation_holds_an_amount_that_was_not_worked_out():
+    for each in claims.check_all(DAY):
+        shown = {text for _, text in each.lines} | {price.text for price in each.ours}
+        amounts = re.findall(r"\$[\d.,_]*\d", each.words.replace("the $52", ""))
+        assert [a for a in amounts if not any(a in text for text in shown)] == []
 
 
 # ------------------------------------------------------------------------------------ what is typed

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 
 import pytest
 
-from playground import pricing
+from playground import money, pricing
 from playground.demo import make_demo
 from playground.lab.figures import Figure
-from playground.lab.priced import Priced
+from playground.lab.priced import Billed, Priced
 from playground.state.lab_forms import DEFAULTS
 from playground.state.lab_page import LabState
 from playground.store import Gallery
+from playground.values import ImageRequest, Usage
 from playground.widgets import lab_blocks
 from playground.widgets.lab_forms import fields
 
@@ -42,9 +44,18 @@ def walk(value, seen=None):
         yield from walk(each, seen)
 
 
-def priced_values(state):
+def values_of(state, kind):
     traits = [getattr(state, name) for name in state.trait_names()]
-    return [each for each in walk(traits) if isinstance(each, Priced)]
+    return [each for each in walk(traits) if isinstance(each, kind)]
+
+
+def priced_values(state):
+    return values_of(state, Priced)
+
+
+def money_in(blocks):
+    """Every amount that a tab shows."""
+    return set(MONEY.findall(json.dumps(blocks, ensure_ascii=False)))
 
 
 @pytest.fixture
@@ -93,8 +104,9 @@ def test_every_amount_of_a_tab_is_the_quote_of_its_request(state, tab, changes):
 def test_what_a_plot_and_its_table_say_are_those_same_amounts(state, tab, changes):
     state.set(tab, **changes)
     found = priced_values(state)
-    texts = {each.text for each in found}
-    highs = {float(each.high) for each in found}
+    bills = values_of(state, Billed)
+    texts = {each.text for each in (*found, *bills)}
+    highs = {float(each.high) for each in found} | {float(each.dollars) for each in bills}
     figures = [each for each in walk([getattr(state, tab)]) if isinstance(each, Figure)]
     for figure in figures:
         for row in figure.rows:
@@ -105,6 +117,83 @@ def test_what_a_plot_and_its_table_say_are_those_same_amounts(state, tab, change
                 # The solver's plot has dollars along the bottom, the others upwards.
                 assert (point.x if tab == "solver" else point.y) in highs
         assert {bar.value for bar in figure.bars} <= highs
+
+
+def test_what_no_quote_can_say_is_the_bill_of_its_usage(state):
+    state.set("whatif", on="")
+    bills = values_of(state, Billed)
+    assert len(bills) > 40
+    for each in bills:
+        assert each.each == pricing.bill(each.model, each.usage, tier=each.tier, on=each.on).dollars
+
+
+@pytest.mark.parametrize(
+    "text", ['{"input_tokens": 20, "output_tokens": 129}', '{"output_tokens": 186}', "$0.00397"]
+)
+def test_every_amount_of_the_detective_is_a_quote_or_the_bill_of_what_was_pasted(state, text):
+    state.set("bill", text=text)
+    clue = state.bill.clue
+    told = {money.short(each) for each in (clue.dollars,) if each}
+    if clue.out is not None:
+        usage = Usage(text_input=clue.text_in or clue.total_in or 0, image_output=clue.out)
+        bill = pricing.bill("gpt-image-2", usage)
+        told |= {money.grouped(line.dollars) for line in bill.lines}
+        told |= {f"${money.plain(line.per_million)}" for line in bill.lines}
+        told.add(money.grouped(bill.dollars))
+    quotes = {each.text for each in priced_values(state)}
+    ends = {end for text in quotes for end in text.split(" to ")}
+    shown = money_in(lab_blocks.bill_blocks(state.bill))
+    assert shown
+    assert shown <= told | ends
+
+
+def test_every_amount_of_the_board_is_the_bill_of_its_entries_own_tokens(tmp_path, make_sample):
+    place = tmp_path / "gallery"
+    with Gallery(place) as gallery:
+        for prompt in ("a lantern", "a lighthouse in a storm"):
+            make_sample(gallery, prompt)
+    state = LabState(lambda: Gallery(place, read_only=True), tmp_path)
+    state.visit("board")
+    assert len(state.board.entries) == 2
+    told = {money.short(state.board.club.dollars)}
+    for entry in state.board.entries:
+        item = entry.item
+        bill = pricing.bill(item.model, item.usage, on=item.created_at.date())
+        assert entry.billed == bill.dollars
+        quote = pricing.quote(ImageRequest(item.prompt, size="976x704", quality="low"))
+        assert quote.low == quote.high == entry.billed
+        told.add(money.short(bill.dollars))
+    assert money_in(lab_blocks.board_blocks(state.board)) == told
+    assert {amount for amount in MONEY.findall(state.post())} <= told
+
+
+def test_the_coach_shows_no_amount_and_counts_as_quote_does(state):
+    state.visit("coach")
+    assert money_in(lab_blocks.coach_blocks(state.coach)) == set()
+    quote = pricing.quote(ImageRequest(state.forms["coach"]["prompt"]))
+    assert quote.tokens["text_input"].low == quote.tokens["text_input"].high == state.coach.billed
+
+
+def test_every_amount_of_a_graded_exercise_is_a_quote_of_its_question(state):
+    state.visit("exercises")
+    rate = pricing.bill("gpt-image-2", Usage(text_input=20))
+    pictures = {
+        tier: pricing.quote(
+            ImageRequest(size="976x704", quality="low", prompt_tokens=20, tier=tier)
+        ).high
+        for tier in ("standard", "batch")
+    }
+    for name, answer, told in (
+        ("text-cost", rate.dollars, {"$5", money.short(rate.dollars)}),
+        ("half-penny", pictures["standard"], {money.short(pictures["standard"])}),
+        ("batch", Decimal(int(1 / pictures["batch"])), {money.short(pictures["batch"])}),
+    ):
+        state.grade(name, f"{answer:f}")
+        assert state.graded.right
+        assert set(MONEY.findall(state.graded.words)) == told
+        state.grade(name, "7")
+        assert not state.graded.right
+        assert not MONEY.findall(state.graded.words)
 
 
 def test_every_tab_opens_and_is_shown_without_a_problem(state):

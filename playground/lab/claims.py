@@ -1,8 +1,8 @@
 """Figures that articles and threads published, each recomputed beside the claim.
 
-A verdict is worked out from the amounts, not typed in: when a price or a rule changes in the
-catalog, it can change too. The claims are those of four texts of 2026 about what photos and
-pictures cost.
+A verdict and the figures in its explanation are worked out from the amounts, not typed in: when a
+price or a rule changes in the catalog, they change too. The claims are those of four texts of
+2026 about what photos and pictures cost.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from playground.values import ImageRequest, Usage
 Verdict = Literal["holds", "holds on conditions", "wrong", "cannot be known"]
 WILLISON_DAY = dt.date(2026, 3, 17)
 THREAD_DAY = dt.date(2026, 5, 1)
+# Chat Completions on gpt-5.4-nano, 1600x1600, 2026-03-18: patches billed, and by the rule.
+_MEASURED_PATCHES = (2338, 2500)
 # Recalled, not found in a public text; together they give both published figures exactly.
 WILLISON_USAGE = Usage(text_input=2751, text_output=112)
 
@@ -65,6 +67,25 @@ def check_all(today: dt.date, *, known: Catalog | None = None) -> tuple[Checked,
     return tuple(check(book, today) for check in _CHECKS)
 
 
+def _than(ours: Decimal, claim: Decimal) -> str:
+    """`4 % more than`, `exactly`, or `2 % less than`, for the words beside an amount."""
+    percent = round((ours - claim) * 100 / claim)
+    if ours == claim or percent == 0:
+        return "exactly" if ours == claim else "practically"
+    return f"{abs(percent):,} % {'more' if percent > 0 else 'less'} than"
+
+
+def _times(ours: Decimal, other: Decimal) -> str:
+    """How many times an amount is another, as `3.8 times`."""
+    return f"{ours / other:.1f} times"
+
+
+def _cents(dollars: Decimal | None) -> str:
+    return (
+        "an unknown amount" if dollars is None else f"{money.plain(round(dollars * 100, 4))} cents"
+    )
+
+
 def _close(ours: Decimal, claim: Decimal, percent: int = 2) -> bool:
     return abs(ours - claim) * 100 <= claim * percent
 
@@ -73,6 +94,7 @@ def _fifty_two(book: Catalog, today: dt.date) -> Checked:
     bill = pricing.bill("gpt-5.4-nano", WILLISON_USAGE, on=WILLISON_DAY, known=book).dollars
     photo = priced(photo_request("gpt-5.4-nano"), WILLISON_DAY, 76_000, known=book)
     now = priced(photo_request("gpt-5.4-nano"), today, 76_000, known=book)
+    batch = priced(photo_request("gpt-5.4-nano", tier="batch"), WILLISON_DAY, 76_000, known=book)
     total = None if bill is None else bill * 76_000
     holds = total is not None and _close(total, Decimal(52))
     verdict: Verdict = "holds on conditions" if holds else "wrong"
@@ -81,18 +103,18 @@ def _fifty_two(book: Catalog, today: dt.date) -> Checked:
         "76,000 photos were described for $52, in a batch job with two models.",
         "What $52 for 76,000 Photos Actually Means for Vision AI",
         verdict,
-        "One photo on gpt-5.4-nano was measured at 0.069 cents and multiplied; no batch of "
-        "76,000 was "
-        "run, and only one model took part. A phone's 12-megapixel photo costs a little more by "
-        "the "
-        "published rule, and in the Batch API it would be half.",
+        f"One photo was measured on gpt-5.4-nano; its tokens cost {_cents(bill)} that day, times "
+        f"76,000 {'an unknown amount' if total is None else money.short(total)}. No batch was "
+        "run, and only one model took part. For a phone's 12-megapixel photos the published rule "
+        f"gives {photo.text}, {_than(photo.high or Decimal(0), Decimal(52))} the $52, and "
+        f"{batch.text} in the Batch API.",
         (
             ("2,751 tokens in, 112 out, each", "unknown" if bill is None else money.grouped(bill)),
             ("76,000 of them", "unknown" if total is None else money.short(total)),
             ("a 4032x3024 photo by the rule", photo.text),
             ("the same today", now.text),
         ),
-        (photo, now),
+        (photo, now, batch),
         (_WILLISON, _PRICES),
     )
 
@@ -104,14 +126,18 @@ def _seven_hundred(book: Catalog, today: dt.date) -> Checked:
     luna = priced(photo_request("gpt-6-luna", detail="high"), today, 5_000_000, known=book)
     assert million.high is not None
     assert five.high is not None
+    assert luna.high is not None
+    assert now.high is not None
     near = _close(million.high, Decimal(700), 10) and _close(five.high, Decimal(3500), 10)
     return Checked(
         "million",
         "A million photos a month cost $700; an archive of five million around $3,500.",
         "What $52 for 76,000 Photos Actually Means for Vision AI",
         "holds on conditions" if near else "wrong",
-        "Within a tenth, for photos of a phone and answers of about 112 tokens. Longer answers, "
-        "another model or another detail change it by factors, not by percents.",
+        f"For photos of a phone and answers of 112 tokens it was {million.text} and {five.text}: "
+        f"{_than(million.high, Decimal(700))} what is said. Another model or detail changes it by "
+        f"factors, not by percents: today five million cost {now.text} on gpt-5.4-nano and "
+        f"{luna.text} on gpt-6-luna at high, {_times(luna.high, now.high)} as much.",
         (
             ("a million photos then", million.text),
             ("five million then", five.text),
@@ -135,8 +161,10 @@ def _ninety_cents(book: Catalog, _today: dt.date) -> Checked:
         "GPT-5.4 mini describes 1,000 images for $0.90, nano for $0.68.",
         "Analyzing the Economics of High-Volume Vision APIs (n1n.ai)",
         "holds" if _close(bill * 1000, Decimal("0.90")) else "wrong",
-        "The nano figure is the measured one; with the same tokens mini costs almost four times as "
-        "much, because its prices are. Only much smaller photos bring mini down to $0.90.",
+        f"With the measured tokens nano cost {money.short(nano * 1000)}, and mini "
+        f"{_times(bill, nano)} as much, {money.short(bill * 1000)}, because its prices were. A "
+        f"photo of 512x512 pixels costs {small.text} on mini, one of a phone {full.text}, for "
+        "1,000 each.",
         (
             ("nano, 2,751 in and 112 out, 1,000 times", money.short(nano * 1000)),
             ("mini, the same tokens", money.short(bill * 1000)),
@@ -155,16 +183,19 @@ def _flat_85(book: Catalog, today: dt.date) -> Checked:
     ]
     counts = [price.bucket("image_input") for price in found]
     flat = [count.low == 85 for count in counts]
+    right = ", ".join(name for name, yes in zip(names, flat, strict=True) if yes) or "none of them"
+    high = priced(photo_request("gpt-5.4-nano"), today, known=book).bucket("image_input")
+    low = priced(photo_request("gpt-5.4-nano", detail="low"), today, known=book)
     verdict: Verdict = "holds" if all(flat) else "holds on conditions" if any(flat) else "wrong"
     return Checked(
         "flat-85",
         "detail=low costs a flat 85 tokens (said of gpt-4o-mini and gpt-4.1-mini).",
         "What $52 for 76,000 Photos Actually Means for Vision AI; GPTProto's page on vision",
         "wrong" if not (flat[1] or flat[2]) else verdict,
-        "A 1024x1024 photo at low: 85 is right for gpt-4o and its tile relatives only. "
-        "gpt-4o-mini bills 2,833 tokens for "
-        "the same, "
-        "and models that count patches bill patches: on gpt-5.4 low may even cost more than high.",
+        f"A 1024x1024 photo at low: 85 is right for {right}. gpt-4o-mini bills {counts[1]} tokens "
+        f"for the same, and models that count patches bill patches: {counts[2]} on gpt-4.1-mini, "
+        f"{counts[3]} on gpt-5.4-nano, where a phone's photo has "
+        f"{low.bucket('image_input')} at low and {high} at high.",
         tuple((name, f"{count} tokens") for name, count in zip(names, counts, strict=True)),
         tuple(found),
         (_GUIDE, ("measured on gpt-4o-mini", "https://community.openai.com/t/1281361")),
@@ -189,10 +220,10 @@ def _multiplier(book: Catalog, today: dt.date) -> Checked:
         "gpt-5-mini uses a multiplier of 1.62; 1024x1024 costs 1,024 tokens on gpt-4.1-mini.",
         "GPTProto's page on vision",
         "holds" if factors[0] == Decimal("1.62") else "wrong",
-        "1.62 is gpt-4.1-mini's. It was documented for gpt-5-mini too, but 1.2 was billed, and "
-        "the guide "
-        "says 1.2 since September 2026. 1,024 are the patches before the multiplier, not the "
-        "tokens.",
+        f"{money.plain(factors[1])} is gpt-4.1-mini's. 1.62 was documented for gpt-5-mini too, "
+        f"but {money.plain(factors[0])} was billed, and the guide says so since September 2026. "
+        f"{patches:,} are the patches before the multiplier; the tokens on gpt-4.1-mini are "
+        f"{found[1].bucket('image_input')}.",
         lines,
         tuple(found),
         (_MEASURED, _GUIDE),
@@ -210,6 +241,7 @@ def _five_hundred(book: Catalog, today: dt.date) -> Checked:
     )
     assert twenty.high is not None
     assert twenty_six.high is not None
+    assert standard.high is not None
     return Checked(
         "500-images",
         "Batch API, 20-token calls: 500 images for a dollar.",
@@ -217,9 +249,10 @@ def _five_hundred(book: Catalog, today: dt.date) -> Checked:
         ("holds" if twenty_six.high <= 1 else "holds on conditions")
         if twenty.high <= 1
         else "wrong",
-        "It holds when the 20 tokens are the billed ones, the 6 of the endpoint among them, and "
-        "still at "
-        "26, for exactly a dollar: a batch costs half, and may take 24 hours.",
+        f"With 20 billed tokens, the {tokens.IMAGE_PROMPT_OVERHEAD} of the endpoint among them, "
+        f"500 cost {twenty.text}; with 20 of your own {twenty_six.text}. Without batch it is "
+        f"{standard.text}: a batch, which may take 24 hours, costs "
+        f"{_than(twenty.high, standard.high)} that.",
         (
             ("500 at 20 billed tokens, batch", twenty.text),
             ("500 at 20 + 6 tokens, batch", twenty_six.text),
@@ -247,8 +280,8 @@ def _tokens_left(book: Catalog, today: dt.date) -> Checked:
         "overhead).",
         "The Half-Penny gpt-image-2 Challenge",
         "holds" if own >= 220 and left - 220 < 10 else "wrong",
-        f"{left} tokens fit beside the picture; {tokens.IMAGE_PROMPT_OVERHEAD} of them are the "
-        f"endpoint's, so {own} are yours.",
+        f"The picture costs {half.text}, so {left} tokens fit beside it; "
+        f"{tokens.IMAGE_PROMPT_OVERHEAD} of them are the endpoint's, so {own} are yours.",
         (
             ("the picture", half.text),
             ("billed tokens that still fit", f"{left}"),
@@ -268,7 +301,8 @@ def _quarter_left(book: Catalog, today: dt.date) -> Checked:
         "After a 480x1408 picture at low, 176 tokens are left of a quarter cent; 170 are yours.",
         "The Half-Penny gpt-image-2 Challenge",
         "holds" if (left, own) == (176, 170) else "wrong",
-        f"{left} fit, {own} of them yours. {cheapest.output_tokens} output tokens are the fewest "
+        f"The picture costs {quarter.text}, so {left} fit, {own} of them yours. "
+        f"{cheapest.output_tokens} output tokens are the fewest "
         "that "
         f"any size has; {cheapest.size} is the largest with them.",
         (
@@ -295,9 +329,9 @@ def _mystery(book: Catalog, today: dt.date) -> Checked:
         "wrong" if auto and delivered == 186 else "cannot be known",
         "780x640 cannot be requested (780 is no multiple of 16, and there are too few pixels): "
         "it stood in the "
-        "prompt, the size was auto, and the model chose 1384x1136. The rule gives exactly 186 "
-        "tokens for "
-        "that: the bill is the picture's.",
+        f"prompt, the size was auto, and the model chose 1384x1136. The rule gives {delivered} "
+        f"tokens for that, so {_billed(16, 186, today, book)} with 16 of prompt is "
+        f"{'the bill of the picture' if delivered == 186 else 'no bill that the rule explains'}.",
         (
             ("1384x1136 at low by the rule", f"{delivered} tokens"),
             ("legal sizes with 186 tokens at low", f"{len(legal)}"),
@@ -325,7 +359,9 @@ def _wizard(book: Catalog, _today: dt.date) -> Checked:
         "The wizard card: 20 tokens in, 129 out, $0.003_970_000.",
         "The Half-Penny gpt-image-2 Challenge",
         "holds" if price.low == price.high == Decimal("0.00397") else "wrong",
-        "To the last digit: 14 tokens of prompt and 6 of the endpoint, 129 for the picture.",
+        f"{price.bucket('text_input')} tokens of text, {tokens.IMAGE_PROMPT_OVERHEAD} of them the "
+        f"endpoint's, and {price.bucket('image_output')} for the picture make "
+        f"{'unknown' if price.high is None else money.grouped(price.high)} at that day's prices.",
         (
             ("quoted for that day", price.text),
             ("prompt", f"{price.bucket('text_input')} tokens"),
@@ -342,22 +378,26 @@ def _mystery_2751(book: Catalog, today: dt.date) -> Checked:
     fits = [n for n in range(1, 2501) for text in (15, 16) if math.ceil(n * factor) + text == 2751]
     phone = priced(photo_request("gpt-5.4-nano"), today, known=book)
     common = phone.bucket("image_input")
+    shrunk = round(common.low * Decimal(_MEASURED_PATCHES[0]) / _MEASURED_PATCHES[1])
     return Checked(
         "2751-tokens",
         "A phone's photo was billed 2,751 input tokens on gpt-5.4-nano.",
         "recalled from the report behind the $52; no public text with it was found",
         "cannot be known" if common.low > 2751 else "holds on conditions",
-        "No common camera size gives it by the rule. Chat Completions billed this family 6.5 % "
-        "low that "
-        "week, which would turn the 2,942 of a phone photo into 2,751; the photo's size was "
-        "never published.",
+        "No common camera size gives it by the rule. Chat Completions billed "
+        f"{_MEASURED_PATCHES[0]:,} of {_MEASURED_PATCHES[1]:,} patches that week, which would "
+        f"turn the {common.low:,} of a phone photo into {shrunk:,}; the photo's size was never "
+        "published.",
         (
             ("a 4032x3024 photo by the rule", f"{common} tokens"),
             (
                 "patches that would fit, with 15 or 16 of text",
                 ", ".join(f"{n:,}" for n in sorted(set(fits))),
             ),
-            ("0.935 × 2,942, rounded", f"{round(2942 * Decimal('0.935')):,}"),
+            (
+                f"{_MEASURED_PATCHES[0]:,} / {_MEASURED_PATCHES[1]:,} of {common.low:,}",
+                f"{shrunk:,}",
+            ),
         ),
         (phone,),
         (_WILLISON, _MEASURED),
