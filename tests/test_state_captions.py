@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +20,7 @@ from playground.state.captions_page import CaptionsState
 from playground.state.shots import Intake, file_name, shown_name
 from playground.store import Gallery
 from playground.values import Photo
-from playground.widgets.captions_page import CaptionsView
+from playground.widgets.captions_page import CaptionsView, waiting_values
 
 SAMPLES = Path(serve.__file__).parent / "data" / "photos"
 TWO = ("gpt-5.4-nano", "gpt-5.4-mini")
@@ -571,6 +573,85 @@ def test_the_answer_to_the_very_prompt_comes_back_and_the_newest_of_several(make
         later.options = later.options.changed({"prompt": prompt, "models": ["gpt-5.4-nano"]})
         later.restore(first.sources())
         assert {cell.request.key: cell.text for cell in later.cells.values()} == texts
+
+
+def uploads_in(gallery):
+    base = gallery.uploads_folder()
+    return sorted(path.name for path in base.rglob("*.*")) if base.is_dir() else []
+
+
+def test_uploads_wait_in_the_gallery_until_they_are_captioned(make, gallery):
+    first = make()
+    upload(first, "new.jpg", (SAMPLES / "gravel.jpg").read_bytes())
+    upload(first, "cat.jpg", (SAMPLES / "cat.jpg").read_bytes(), shot_id="u2")
+    assert uploads_in(gallery) == ["cat.jpg", "new.jpg"]
+    assert gallery.search("").total == 0
+    first._intake.close()  # the kernel ends
+    second = make()
+    second.restore(first.sources())
+    assert [shot.name for shot in shots(second)] == ["new.jpg", "cat.jpg"]
+    assert second.waiting.count == 0
+    second.remove(shots(second)[1].id)
+    assert uploads_in(gallery) == ["new.jpg"]
+    second.run()
+    assert uploads_in(gallery) == []
+    (shot,) = shots(second)
+    (source,) = second.sources()
+    assert (source.kind, shot.photo.path.is_file()) == ("item", True)
+    second.set(task="alt")
+    second.run()
+    second.again(shot.id, "gpt-5.4-nano")
+    assert {cell.status for cell in second.cells.values()} == {"done"}
+    assert second.sources() == (source,)
+
+
+def test_uploads_of_a_tab_that_was_closed_are_told_brought_back_or_removed(make, gallery):
+    first = make()
+    for number, name in enumerate(("cat.jpg", "rocket.jpg", "coffee.jpg")):
+        upload(first, name, (SAMPLES / name).read_bytes(), shot_id=f"u{number}")
+    half = (SAMPLES / "gravel.jpg").read_bytes()
+    first.upload("u9", "half.jpg", len(half), 0, half[:100])
+    first.remove("u0")
+    other = make()
+    assert other.waiting.count == 2
+    size = sum((SAMPLES / name).stat().st_size for name in ("rocket.jpg", "coffee.jpg"))
+    assert other.waiting.size_bytes == size
+    told = waiting_values(other.waiting)["text"]
+    assert told.startswith("2 uploads wait in the gallery (")
+    other.bring_waiting()
+    assert sorted(shot.name for shot in shots(other)) == ["coffee.jpg", "rocket.jpg"]
+    assert (other.waiting.count, waiting_values(other.waiting)) == (0, {"text": ""})
+    third = make()
+    third.drop_waiting()
+    assert third.waiting.count == 0
+    assert uploads_in(gallery) == ["half.jpg.part"]
+
+
+def test_uploads_that_wait_have_a_limit_and_an_age(make, gallery, monkeypatch):
+    state = make()
+    data = (SAMPLES / "cat.jpg").read_bytes()
+    shot = upload(state, "old.jpg", data)
+    monkeypatch.setattr("playground.state.uploads.MAX_WAITING_BYTES", len(data) + 100)
+    refused = upload(state, "more.jpg", data, shot_id="u2")
+    assert "Caption or remove some first" in refused.problem
+    assert uploads_in(gallery) == ["old.jpg"]
+    long_ago = time.time() - 31 * 86_400
+    os.utime(shot.photo.path, (long_ago, long_ago))
+    state._tell_waiting()
+    assert uploads_in(gallery) == ["old.jpg"]  # it is on a page
+    assert make().waiting.count == 0
+    assert uploads_in(gallery) == []
+
+
+def test_where_the_gallery_cannot_be_written_uploads_live_as_long_as_the_page(make, tmp_path):
+    def shut():
+        raise GalleryProblem("It cannot be opened.")
+
+    state = make(opener=shut)
+    shot = upload(state, "cat.jpg", (SAMPLES / "cat.jpg").read_bytes())
+    assert shot.ready
+    state._intake.close()
+    assert not shot.photo.path.exists()
 
 
 def test_what_is_gone_after_a_reload_is_named(make, folder):

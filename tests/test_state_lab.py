@@ -164,7 +164,7 @@ def test_every_amount_of_the_board_is_the_bill_of_its_entries_own_tokens(tmp_pat
         assert quote.low == quote.high == entry.billed
         told.add(money.short(bill.dollars))
     assert money_in(lab_blocks.board_blocks(state.board)) == told
-    assert {amount for amount in MONEY.findall(state.post())} <= told
+    assert set(MONEY.findall(state.post())) <= told
 
 
 def test_the_coach_shows_no_amount_and_counts_as_quote_does(state):

@@ -12,7 +12,7 @@ import pytest
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
-from playground import serve
+from playground import catalog, serve
 from playground.provider.client import Client
 from playground.provider.connect import connect
 from playground.provider.offline.app import OfflineApp
@@ -452,6 +452,11 @@ def test_the_copied_curl_holds_no_key_and_expands_nothing(state, monkeypatch):
 
 def test_only_tiers_of_live_calls_can_be_chosen_and_a_batch_has_its_price(state):
     assert state.choices.tiers == ("standard",)
+    assert state.choices.tier_note == (
+        "gpt-image-2 has no flex and no priority tier; a batch, within a day, costs half"
+    )
+    pictures = [model for model in catalog.default().models if model.kind == "image"]
+    assert {tier for model in pictures for tier in model.tiers} == {"standard", "batch"}
     state.change(prompt="a cat", tier="batch")
     assert state.form.tier == "standard"
     assert state.panel.request.tier == "standard"

@@ -41,6 +41,7 @@ from playground.state.question import (
     sums,
 )
 from playground.state.shots import MAX_SHOTS, Intake, Shot, shown_name
+from playground.state.uploads import Waiting
 from playground.store import Gallery
 from playground.values import CaptionRequest, Quote
 
@@ -126,6 +127,7 @@ class CaptionsState(PageState):
     view = Instance(View, allow_none=True)
     cell = Instance(Cell, allow_none=True)
     progress = Instance(Progress, allow_none=True)
+    waiting = Instance(Waiting, allow_none=True)
 
     def __init__(
         self,
@@ -141,7 +143,7 @@ class CaptionsState(PageState):
         super().__init__(opener, connect, provider=provider)
         self._submit = submit or _threads()
         self.allow_urls = allow_urls
-        self._intake = intake or Intake()
+        self._intake = intake or Intake(place=self._uploads_folder)
         self._clock = clock
         self.options = Options()
         self._known: dict[str, Shot] = {}
@@ -164,6 +166,7 @@ class CaptionsState(PageState):
             self._announce()
             for cell in list(self.cells.values()):
                 self.cell = replace(cell)
+            self._tell_waiting()
 
     def _prepare(self) -> None:
         tokens.count_text(self.options.prompt)
@@ -276,6 +279,33 @@ class CaptionsState(PageState):
                 names = ", ".join(shown_name(name) for name in lost[:5])
                 msg = f"No longer there after the reload, add them again: {names}."
                 raise PhotoProblem(msg)
+            self._tell_waiting()
+
+    def bring_waiting(self) -> None:
+        """Put the uploads that wait in the gallery onto this page."""
+        with self._guarded():
+            for path, _ in self._intake.waiting():
+                if self._full():
+                    break
+                self._restored(Source("upload", str(path), path.name))
+            self._tell_waiting()
+
+    def drop_waiting(self) -> None:
+        """Remove the uploads that wait in the gallery and are not on this page."""
+        with self._guarded():
+            for path, _ in self._intake.waiting():
+                self._intake.uploads.drop(path)
+            self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        found = self._intake.waiting()
+        self.waiting = Waiting(len(found), sum(size for _, size in found))
+
+    def _uploads_folder(self) -> Path | None:
+        try:
+            return self._store.uploads_folder()
+        except PlaygroundError:
+            return None
 
     def _restored(self, source: Source) -> None:
         shot = Shot(self._new_id(), shown_name(source.name))
@@ -290,7 +320,6 @@ class CaptionsState(PageState):
             raise PhotoProblem(source.name)
         self._sources[shot.id] = source
         if source.kind == "upload":
-            # The kernel that took it in may end, and its folder with it.
             self._later(shot, lambda one: self._intake.adopted(one, path))
         else:
             self._later(shot, partial(self._intake.measured, path=path))
@@ -349,7 +378,8 @@ class CaptionsState(PageState):
             if cell is None:
                 msg = "There is nothing to ask again."
                 raise InvalidRequest(msg)
-            shot, request = self._known[shot_id], cell.request
+            shot = self._known[shot_id]
+            request = cell.request.with_(photo=shot.photo)
             self._start([(shot, request)], agreed=False)
 
     def cancel(self) -> None:
@@ -409,7 +439,22 @@ class CaptionsState(PageState):
             if ended:
                 with self._guarded():
                     self._refresh_head()
+                    if self._run is None:
+                        self._settle_uploads()
                 self._price()
+
+    def _settle_uploads(self) -> None:
+        """An upload that has become an item is read from there: it need not wait any more."""
+        items = {key[0]: cell.item_id for key, cell in self.cells.items() if cell.item_id}
+        for shot_id, item_id in items.items():
+            shot, source = self._known.get(shot_id), self._sources.get(shot_id)
+            if shot is None or shot.photo is None or source is None or source.kind != "upload":
+                continue
+            path = self._store.original_path(item_id)
+            if path.is_file():
+                self._known[shot_id] = replace(shot, photo=replace(shot.photo, path=path))
+                self._sources[shot_id] = Source("item", item_id, source.name)
+                self._intake.forget([shot_id])
 
     def _show_answer(self, run: _Run, cell: Cell) -> None:
         """Unless the same was asked anew meanwhile, after a Cancel."""

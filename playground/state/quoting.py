@@ -58,7 +58,9 @@ class Form:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Choices:
-    """What the chosen model offers; nothing else can be chosen. `tiers` are those of live calls."""
+    """What the chosen model offers; nothing else can be chosen. `tiers` are those of live calls;
+    `tier_note` says which of all tiers the model has and which it lacks.
+    """
 
     models: tuple[tuple[str, str], ...]
     sizes: tuple[str, ...]
@@ -71,6 +73,7 @@ class Choices:
     edits: bool
     fidelities: tuple[str, ...]
     tiers: tuple[str, ...] = ("standard",)
+    tier_note: str = ""
     note: str = ""
 
 
@@ -148,8 +151,20 @@ def choices(model: str) -> Choices:
         edits=known.edit_rule != "none",
         fidelities=("low", "high") if known.edit_rule == "tiles" else (),
         tiers=tuple(tier for tier in known.tiers if tier != "batch") or ("standard",),
+        tier_note=_tier_note(known),
         note=known.retirement,
     )
+
+
+def _tier_note(model: Model) -> str:
+    lacks = [tier for tier in ("flex", "priority") if tier not in model.tiers]
+    without = f"no {' and no '.join(lacks)} tier" if lacks else ""
+    batch = {
+        "half": "a batch, within a day, costs half",
+        "disputed": "sources disagree whether it can be batched",
+        "none": "it cannot be batched",
+    }.get(model.batch, "")
+    return "; ".join(filter(None, [f"{model.name} has {without}" if without else "", batch]))
 
 
 def fitted(form: Form) -> Form:

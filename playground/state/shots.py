@@ -6,10 +6,7 @@ picture, is cut short, or is made to exhaust memory is a sentence beside its nam
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import unicodedata
-import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +14,7 @@ from pathlib import Path
 from playground import photos
 from playground.errors import PhotoProblem, PlaygroundError
 from playground.photos.fetch import fetch
+from playground.state.uploads import MAX_WAITING_BYTES, Uploads
 from playground.store import Gallery
 from playground.values import Photo
 
@@ -47,13 +45,15 @@ class Shot:
 
 
 class Intake:
-    """Takes photos in, into a private folder that is gone with the page."""
+    """Takes photos in, into the folder where uploads wait."""
 
-    def __init__(self, fetcher: Callable[[str], tuple[str, bytes]] = fetch) -> None:
+    def __init__(
+        self,
+        fetcher: Callable[[str], tuple[str, bytes]] = fetch,
+        place: Callable[[], Path | None] = lambda: None,
+    ) -> None:
         self._fetch = fetcher
-        self._folder: Path | None = None
-        self._forget_all: Callable[[], object] | None = None
-        self._number = 0
+        self.uploads = Uploads(place)
         self._paths: dict[str, Path] = {}
 
     def begin(self, shot_id: str, name: str, size_bytes: int) -> Shot:
@@ -67,7 +67,14 @@ class Intake:
                 shot,
                 problem=f"The file has {size_bytes / 1e6:.0f} MB; at most {most:.0f} MB are read.",
             )
-        path = self._path(name)
+        room = self.uploads.room()
+        if size_bytes > room:
+            problem = (
+                f"Uploads wait here until they are captioned, and {MAX_WAITING_BYTES / 1e9:.0f} GB "
+                f"is the most; {max(room, 0) / 1e6:.0f} MB are left. Caption or remove some first."
+            )
+            return replace(shot, problem=problem)
+        path = self.uploads.new(file_name(name))
         path.touch()
         self._paths[shot_id] = path
         return shot
@@ -87,6 +94,7 @@ class Intake:
 
     def complete(self, shot: Shot) -> Shot:
         """A complete upload, measured."""
+        self._paths[shot.id] = self.uploads.finish(self._paths[shot.id])
         return self.measured(shot, self._paths[shot.id])
 
     def measured(self, shot: Shot, path: Path) -> Shot:
@@ -101,9 +109,12 @@ class Intake:
         return replace(shot, photo=photo, preview=preview, problem="")
 
     def adopted(self, shot: Shot, path: Path) -> Shot:
-        """A photo that another kernel of this page took in, copied."""
+        """A photo that another kernel of this page took in; copied where it does not wait here."""
+        if self.uploads.holds(path):
+            self._paths[shot.id] = path
+            return self.measured(shot, path)
         try:
-            mine = self._keep(shot.name, path.read_bytes())
+            mine = self._keep(shot, path.read_bytes())
         except OSError:
             return replace(shot, problem="It is no longer there; add it again.")
         return self.measured(shot, mine)
@@ -128,7 +139,7 @@ class Intake:
         try:
             path = gallery.original_path(item_id)
             if not path.is_file():
-                path = self._keep(shot.name, gallery.original(item_id))
+                path = self._keep(shot, gallery.original(item_id), waits=False)
         except PlaygroundError as problem:
             return replace(shot, problem=str(problem))
         return self.measured(shot, path)
@@ -140,40 +151,32 @@ class Intake:
         except PhotoProblem as problem:
             return replace(shot, problem=str(problem))
         shot = replace(shot, name=shown_name(name))
-        return self.measured(shot, self._keep(name, data))
+        return self.measured(shot, self._keep(shot, data))
 
     def forget(self, shot_ids: Iterable[str]) -> None:
         """Remove the files of uploads that are not needed any more."""
         for shot_id in shot_ids:
             path = self._paths.pop(shot_id, None)
             if path is not None:
-                path.unlink(missing_ok=True)
+                self.uploads.drop(path)
+
+    def waiting(self) -> list[tuple[Path, int]]:
+        """Uploads that wait and are not on this page, with their bytes."""
+        return self.uploads.others(set(self._paths.values()))
 
     def close(self) -> None:
-        """Remove everything that was taken in."""
-        if self._forget_all is not None:
-            self._forget_all()
-            self._folder = None
+        """Remove what does not wait in the gallery."""
+        self.uploads.close()
 
-    def _keep(self, name: str, data: bytes) -> Path:
-        path = self._path(name)
+    def _keep(self, shot: Shot, data: bytes, *, waits: bool = True) -> Path:
+        path = self.uploads.new(file_name(shot.name), whole=True, keep=waits)
         path.write_bytes(data)
+        self._paths[shot.id] = path
         return path
 
     def _dropped(self, shot: Shot, why: str) -> Shot:
         self.forget([shot.id])
         return replace(shot, problem=why, photo=None, preview=None)
-
-    def _path(self, name: str) -> Path:
-        """A new file that keeps the photo's name, alone in a folder of its own."""
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="halfpenny-photos-"))
-            # Also when the kernel ends, or the page is dropped without a word.
-            self._forget_all = weakref.finalize(self, shutil.rmtree, self._folder, True)
-        self._number += 1
-        folder = self._folder / str(self._number)
-        folder.mkdir()
-        return folder / file_name(name)
 
 
 def shown_name(name: str) -> str:

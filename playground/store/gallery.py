@@ -174,6 +174,12 @@ class Gallery:
         """Where the raw answer of an attempt is complete (`.body`; `.part` while it arrives)."""
         return self.folder / opening.SPOOL / f"{attempt_id}.body"
 
+    def uploads_folder(self) -> Path | None:
+        """Where photos wait that were given to a page and are no items yet; None where nothing may
+        be changed.
+        """
+        return None if self.read_only else self.folder / opening.UPLOADS
+
     def store_file(self, data: bytes, format: str) -> str:  # noqa: A002 - the field's own word
         """Store an original durably, byte for byte; its SHA-256.
 

@@ -25,6 +25,7 @@ from playground.store.records import microseconds
 DATABASE = "gallery.db"
 ORIGINALS = "originals"
 SPOOL = "spool"
+UPLOADS = "uploads"
 BACKUPS = "backups"
 TRASH = "trash"
 _MAGIC = b"SQLite format 3\0"

@@ -83,6 +83,7 @@ class CaptionsPage extends Page {
       progress: () => this.showProgress(message),
       set: () => this.answered(message.sequence),
       keep: () => this.remember("photos", message.photos),
+      waiting: () => { this.waitingWords.textContent = message.text; this.waiting.hidden = !message.text; },
       picks: () => this.picker.show(message, buffers),
       error: () => this.showError(message),
     };
@@ -124,7 +125,11 @@ class CaptionsPage extends Page {
       el("div", { class: "cp-ways" },
         el("label", { class: "hp-button cp-choose" }, "Choose photos", this.file),
         el("button", { type: "button", class: "hp-button", onclick: () => this.picker.open() }, "From the gallery")),
-      el("p", { class: "hp-small" }, "or drop them anywhere on this page"));
+      this.keeps = el("p", { class: "hp-small" }, "or drop them anywhere on this page"));
+    this.waitingWords = el("span", {});
+    this.waiting = el("div", { class: "hp-small cp-waiting", role: "status", hidden: true }, this.waitingWords,
+      el("button", { type: "button", class: "hp-link", onclick: () => this.act({ do: "bring" }) }, "Show them here"),
+      el("button", { type: "button", class: "hp-link", onclick: () => this.act({ do: "drop" }) }, "Remove them"));
     this.more = el("details", { class: "cp-more" }, el("summary", {}, "From a folder or an address"),
       line(this.path, "Read", (path) => this.act({ do: "folder", path })), this.urlLine);
 
@@ -166,7 +171,7 @@ class CaptionsPage extends Page {
     this.root.append(
       this.body = el("div", { class: "cp-body" },
         this.asked = el("div", { class: "cp-ask" },
-          section("Photos", this.drop, this.more, this.list),
+          section("Photos", this.drop, this.more, this.waiting, this.list),
           section("Ask for", this.tasks, this.fields,
             el("label", { class: "hp-field" }, el("span", {}, "Language"), this.language),
             el("datalist", { id: "cp-languages" }, LANGUAGES.map((value) => el("option", { value }))),
@@ -218,6 +223,7 @@ class CaptionsPage extends Page {
     this.choices = choices;
     this.options = choices.options;
     this.urlLine.hidden = !choices.urls;
+    this.keeps.textContent = `or drop them anywhere on this page; ${choices.keeps}`;
     this.radios(this.tasks, "task", choices.tasks.map((value) => ({ value, label: TASKS[value] ?? value })), this.options.task, (task) => this.change({ task }, true));
     this.language.value = this.options.language;
     this.showFields();

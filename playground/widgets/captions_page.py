@@ -16,6 +16,7 @@ from playground.state.cells import Cell
 from playground.state.page import Head, Trouble
 from playground.state.question import LENGTHS, MAX_MODELS, Estimate, Options, offered
 from playground.state.shots import Shot
+from playground.state.uploads import KEPT_DAYS, MAX_WAITING_BYTES, Waiting
 from playground.values import TASKS
 from playground.widgets.base import Message, PageView, script, style
 from playground.widgets.gallery import head_values
@@ -44,6 +45,8 @@ class CaptionsView(PageView):
             "pick": lambda m: state.pick(str(m["query"]), more=bool(m.get("more"))),
             "items": lambda message: state.add_items([str(one) for one in message["ids"]]),
             "remove": self._remove,
+            "bring": lambda _: state.bring_waiting(),
+            "drop": lambda _: state.drop_waiting(),
             "run": lambda message: state.run(str(message.get("consent", ""))),
             "again": lambda message: state.again(str(message["id"]), str(message["model"])),
             "cancel": lambda _: state.cancel(),
@@ -59,6 +62,7 @@ class CaptionsView(PageView):
             "view": self._show_view,
             "cell": self._show_cell,
             "progress": self._show_progress,
+            "waiting": lambda one: self.send({"show": "waiting", **waiting_values(one)}),
             "picks": lambda picks: self.send(*picks_message(picks)),
             "trouble": self._show_trouble,
         }
@@ -178,6 +182,16 @@ class CaptionsView(PageView):
         self.send({"show": "error", "text": trouble.text})
 
 
+def waiting_values(waiting: Waiting) -> Message:
+    """The uploads that wait and are not on this page, in a sentence; none without one."""
+    if not waiting.count:
+        return {"text": ""}
+    photos = "1 upload waits" if waiting.count == 1 else f"{waiting.count:,} uploads wait"
+    return {
+        "text": f"{photos} in the gallery ({_bytes(waiting.size_bytes)}), not captioned yet.",
+    }
+
+
 def sources_of(kept: Any) -> list[Source]:
     """What a page kept, as far as it makes sense."""
     found = []
@@ -209,6 +223,8 @@ def choices(options: Options, allow_urls: bool) -> Message:
         "lengths": list(LENGTHS),
         "most_models": MAX_MODELS,
         "urls": allow_urls,
+        "keeps": "uploads wait in the gallery until they are captioned, for "
+        f"{KEPT_DAYS} days and {MAX_WAITING_BYTES / 1e9:.0f} GB at most",
         "options": option_values(options),
     }
 

@@ -149,6 +149,8 @@ class PlaygroundPage extends Page {
     this.background = choice("background", "Background");
     this.moderation = choice("moderation", "Moderation");
     this.tier = choice("tier", "Tier");
+    this.tierAlone = el("span", {});
+    this.tierNote = el("span", { class: "hp-small" });
     this.fidelity = choice("input_fidelity", "Fidelity to the input pictures");
     this.moderation.append(el("option", { value: "auto" }, "auto"), el("option", { value: "low" }, "low"));
     this.compression = el("input", { class: "hp-input hp-tiny-field", type: "number", min: "0", max: "100", placeholder: "100", "aria-label": "Compression, 0 to 100" });
@@ -189,7 +191,7 @@ class PlaygroundPage extends Page {
       row("Pictures", this.n),
       this.edit,
       el("details", { class: "hp-details" }, el("summary", {}, "More settings"),
-        row("Format", this.format), this.compressionRow, row("Background", this.background), row("Previews", this.partial), row("Moderation", this.moderation), row("Tier", this.tier, el("span", { class: "hp-small" }, "of a live call; what a batch costs stands beside the quote")), this.fidelityRow),
+        row("Format", this.format), this.compressionRow, row("Background", this.background), row("Previews", this.partial), row("Moderation", this.moderation), row("Tier", this.tier, this.tierAlone, this.tierNote), this.fidelityRow),
       this.sticky);
 
     this.price = el("div", { class: "hp-price" });
@@ -262,6 +264,9 @@ class PlaygroundPage extends Page {
     options(this.partial, Array.from({ length: choices.max_partial + 1 }, (_, k) => [String(k), k ? `${k} drafts` : "none"]));
     options(this.fidelity, choices.fidelities);
     options(this.tier, choices.tiers);
+    this.tier.hidden = choices.tiers.length === 1; // one is no choice
+    this.tierAlone.textContent = choices.tiers.length === 1 ? choices.tiers[0] : "";
+    this.tierNote.textContent = choices.tier_note;
     options(this.template, [["", "Templates"], ...choices.templates.map(({ name }) => [name, name])]);
     this.fidelityRow.hidden = choices.fidelities.length === 0;
     this.n.max = choices.max_n;

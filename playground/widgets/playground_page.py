@@ -165,6 +165,7 @@ class PlaygroundView(PageView):
                 "edits": choices.edits,
                 "fidelities": list(choices.fidelities),
                 "tiers": list(choices.tiers),
+                "tier_note": choices.tier_note,
                 "note": choices.note,
                 "budgets": list(BUDGETS),
                 "templates": [{"name": n, "prompt": p} for n, p in TEMPLATES.items()],
