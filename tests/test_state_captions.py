@@ -15,9 +15,9 @@ from PIL import Image
 from playground import photos, serve
 from playground.errors import GalleryProblem, PhotoProblem
 from playground.provider.connect import connect
-from playground.state import captions_page as page
+from playground.state import captions_photos
 from playground.state.captions_page import CaptionsState
-from playground.state.shots import Intake, file_name, shown_name
+from playground.state.shots import Intake, Shot, file_name, shown_name
 from playground.store import Gallery
 from playground.values import Photo
 from playground.widgets.captions_page import CaptionsView, waiting_values
@@ -160,7 +160,7 @@ def test_pieces_out_of_order_and_too_large_files_are_refused(make):
 
 
 def test_the_page_holds_a_bounded_number_of_photos(make, monkeypatch):
-    monkeypatch.setattr(page, "MAX_SHOTS", 3)
+    monkeypatch.setattr(captions_photos, "MAX_SHOTS", 3)
     state = make()
     state.add_folder(str(SAMPLES))
     assert len(shots(state)) == 3
@@ -356,7 +356,7 @@ def test_a_changed_control_prices_twenty_photos_anew(make):
     state = make()
     for n in range(20):
         photo = Photo(1000 + 37 * n, 800 + 11 * n, "jpeg", 1, "0" * 64, Path("x"))
-        state._known[f"s{n}"] = page.Shot(f"s{n}", f"{n}.jpg", photo)
+        state._known[f"s{n}"] = Shot(f"s{n}", f"{n}.jpg", photo)
     state.set(task="own", own="What is this?")
     short = state.estimate
     state.set(task="own", own="What is in this photo? " * 170)

@@ -11,24 +11,23 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from traitlets import Instance
 from traitlets import Tuple as Many
 
 from playground import captions, catalog, money, pricing, tokens
-from playground.errors import InvalidRequest, PhotoProblem, PlaygroundError
+from playground.errors import InvalidRequest, PlaygroundError
 from playground.provider.client import Client
 from playground.runner import CONSENT_DOLLARS, caps, perform
 from playground.sight import Curve, Sight, curve, sight
 from playground.size import Size
+from playground.state.captions_photos import PhotosState, Submit
 from playground.state.cells import OWNER, Cell, accepting, advised, answered, recalled
-from playground.state.page import Head, PageState, Trouble, bug_words
+from playground.state.page import Head, bug_words
 from playground.state.question import (
     Estimate,
     ModelPrice,
@@ -40,18 +39,13 @@ from playground.state.question import (
     price_of,
     sums,
 )
-from playground.state.shots import MAX_SHOTS, Intake, Shot, shown_name
-from playground.state.uploads import Waiting
+from playground.state.shots import Intake, Shot
 from playground.store import Gallery
 from playground.values import CaptionRequest, Quote
 
 STREAM_SECONDS = 0.06
-WORKERS = 4
-_PHOTOS = Path(pricing.__file__).parent / "data" / "photos"
-SAMPLES = (_PHOTOS / "cat.jpg", _PHOTOS / "coffee.jpg")
 # What is accepted as what; two answers cannot stand in one place (tags add up).
 PLACES = {"alt": "alt", "decorative": "alt", "caption": "caption"}
-Submit = Callable[[Callable[[], None]], object]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -62,15 +56,6 @@ class View:
     sights: tuple[Sight, ...]
     curves: tuple[Curve, ...]
     refused: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a photo came from: an `item` of the gallery, a `path`, or an `upload` kept at one."""
-
-    kind: Literal["item", "path", "upload"]
-    place: str
-    name: str
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -108,7 +93,7 @@ class _Cancelled(BaseException):
     """Leaves a call that is under way: no `except Exception` on its way holds it up."""
 
 
-class CaptionsState(PageState):
+class CaptionsState(PhotosState):
     """The captions page without its looks.
 
     Args:
@@ -122,12 +107,10 @@ class CaptionsState(PageState):
     """
 
     shots = Many()
-    shot = Instance(Shot, allow_none=True)
     estimate = Instance(Estimate, allow_none=True)
     view = Instance(View, allow_none=True)
     cell = Instance(Cell, allow_none=True)
     progress = Instance(Progress, allow_none=True)
-    waiting = Instance(Waiting, allow_none=True)
 
     def __init__(
         self,
@@ -140,19 +123,20 @@ class CaptionsState(PageState):
         intake: Intake | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(opener, connect, provider=provider)
-        self._submit = submit or _threads()
-        self.allow_urls = allow_urls
-        self._intake = intake or Intake(place=self._uploads_folder)
+        super().__init__(
+            opener,
+            connect,
+            provider=provider,
+            submit=submit,
+            allow_urls=allow_urls,
+            intake=intake,
+        )
         self._clock = clock
         self.options = Options()
-        self._known: dict[str, Shot] = {}
-        self._sources: dict[str, Source] = {}
         self.cells: dict[tuple[str, str], Cell] = {}
         self._before: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._selected = ""
         self._run: _Run | None = None
-        self._number = 0
 
     # -- the page ------------------------------------------------------------------------------
 
@@ -187,143 +171,6 @@ class CaptionsState(PageState):
 
     # -- photos --------------------------------------------------------------------------------
 
-    def upload(self, shot_id: str, name: str, size_bytes: int, offset: int, piece: bytes) -> None:
-        """A piece of a file, the pieces in order; each is answered by `shot`."""
-        with self._guarded():
-            shot = self._known.get(shot_id)
-            if offset == 0 and shot is None:
-                if self._full():
-                    return
-                shot = self._intake.begin(shot_id, name, size_bytes)
-            if shot is None:
-                shot = Shot(shot_id, shown_name(name), problem="The upload lost its beginning.")
-            if not shot.problem:
-                shot = self._intake.take(shot, offset, piece)
-            self._put(shot)
-            if not shot.problem and shot.received == shot.expected:
-                self._submit(lambda: self._read(shot, self._intake.complete))
-
-    def add_folder(self, place: str) -> None:
-        """Photos of a folder on this machine, one after the other."""
-        with self._guarded():
-            for path in self._intake.folder(place):
-                if self._full():
-                    return
-                new = Shot(self._new_id(), shown_name(path.name))
-                self._sources[new.id] = Source("path", str(path.absolute()), path.name)
-                self._later(new, partial(self._intake.measured, path=path))
-
-    def add_samples(self) -> None:
-        """Two photos that come with the package, to try the page with."""
-        with self._guarded():
-            for path in SAMPLES:
-                new = Shot(self._new_id(), path.name)
-                self._sources[new.id] = Source("path", str(path), path.name)
-                self._later(new, partial(self._intake.measured, path=path))
-
-    def add_items(self, item_ids: Sequence[str]) -> None:
-        """Pictures of the gallery."""
-        with self._guarded():
-            for item_id in item_ids:
-                item = self._store.item(item_id)
-                known = (shot.photo.sha256 for shot in self._known.values() if shot.photo)
-                if item.sha256 in known:
-                    continue
-                if self._full():
-                    return
-                name = item.name or item.title or item.prompt[:60] or item.id
-                new = Shot(self._new_id(), shown_name(name))
-                self._sources[new.id] = Source("item", item.id, name)
-                self._later(new, self._from_gallery(item.id))
-
-    def add_url(self, url: str) -> None:
-        """A photo from an address, where the owner allowed that."""
-        with self._guarded():
-            if not self.allow_urls:
-                msg = (
-                    "Photos from addresses are off: set PLAYGROUND_ALLOW_URLS=1 where the page "
-                    "is started. Nothing was asked."
-                )
-                raise InvalidRequest(msg)
-            if not self._full():
-                new = Shot(self._new_id(), shown_name(url))
-                self._later(new, lambda shot: self._intake.from_address(shot, url.strip()))
-
-    def sources(self) -> tuple[Source, ...]:
-        """Where the photos on the page came from, for a page that is loaded again."""
-        found = []
-        for shot in self._known.values():
-            item = next((c.item_id for k, c in self.cells.items() if k[0] == shot.id), None)
-            source = self._sources.get(shot.id)
-            if item is not None:
-                found.append(Source("item", item, shot.name))
-            elif source is not None and shot.ready:
-                found.append(source)
-        return tuple(found)
-
-    def restore(self, sources: Sequence[Source]) -> None:
-        """The photos of a page that was loaded again, with the answers that the gallery has.
-
-        Nothing happens where photos are here already: the kernel is the same one.
-        """
-        with self._guarded():
-            if self._known:
-                return
-            lost = []
-            for source in sources[:MAX_SHOTS]:
-                try:
-                    self._restored(source)
-                except PlaygroundError:
-                    lost.append(source.name)
-            if lost:
-                names = ", ".join(shown_name(name) for name in lost[:5])
-                msg = f"No longer there after the reload, add them again: {names}."
-                raise PhotoProblem(msg)
-            self._tell_waiting()
-
-    def bring_waiting(self) -> None:
-        """Put the uploads that wait in the gallery onto this page."""
-        with self._guarded():
-            for path, _ in self._intake.waiting():
-                if self._full():
-                    break
-                self._restored(Source("upload", str(path), path.name))
-            self._tell_waiting()
-
-    def drop_waiting(self) -> None:
-        """Remove the uploads that wait in the gallery and are not on this page."""
-        with self._guarded():
-            for path, _ in self._intake.waiting():
-                self._intake.uploads.drop(path)
-            self._tell_waiting()
-
-    def _tell_waiting(self) -> None:
-        found = self._intake.waiting()
-        self.waiting = Waiting(len(found), sum(size for _, size in found))
-
-    def _uploads_folder(self) -> Path | None:
-        try:
-            return self._store.uploads_folder()
-        except PlaygroundError:
-            return None
-
-    def _restored(self, source: Source) -> None:
-        shot = Shot(self._new_id(), shown_name(source.name))
-        if source.kind == "item":
-            self._store.item(source.place)
-            self._sources[shot.id] = source
-            work = self._from_gallery(source.place)
-            self._later(shot, lambda one: self._with_answers(work(one), source.place))
-            return
-        path = Path(source.place)
-        if not path.is_file():
-            raise PhotoProblem(source.name)
-        self._sources[shot.id] = source
-        if source.kind == "upload":
-            self._later(shot, lambda one: self._intake.adopted(one, path))
-        else:
-            self._later(shot, partial(self._intake.measured, path=path))
-
     def _with_answers(self, shot: Shot, item_id: str) -> Shot:
         """Show what the gallery has as answer to the very question that is asked now."""
         if not shot.ready:
@@ -340,16 +187,6 @@ class CaptionsState(PageState):
                     shot.id, request, caption, item, self.options.alt_limit
                 )
         return shot
-
-    def remove(self, shot_id: str) -> None:
-        """Take a photo off the page; what the gallery holds of it stays."""
-        with self._guarded():
-            self._known.pop(shot_id, None)
-            self._sources.pop(shot_id, None)
-            self._intake.forget([shot_id])
-            for key in [key for key in self.cells if key[0] == shot_id]:
-                del self.cells[key]
-            self._announce()
 
     # -- spending ------------------------------------------------------------------------------
 
@@ -442,19 +279,6 @@ class CaptionsState(PageState):
                     if self._run is None:
                         self._settle_uploads()
                 self._price()
-
-    def _settle_uploads(self) -> None:
-        """An upload that has become an item is read from there: it need not wait any more."""
-        items = {key[0]: cell.item_id for key, cell in self.cells.items() if cell.item_id}
-        for shot_id, item_id in items.items():
-            shot, source = self._known.get(shot_id), self._sources.get(shot_id)
-            if shot is None or shot.photo is None or source is None or source.kind != "upload":
-                continue
-            path = self._store.original_path(item_id)
-            if path.is_file():
-                self._known[shot_id] = replace(shot, photo=replace(shot.photo, path=path))
-                self._sources[shot_id] = Source("item", item_id, source.name)
-                self._intake.forget([shot_id])
 
     def _show_answer(self, run: _Run, cell: Cell) -> None:
         """Unless the same was asked anew meanwhile, after a Cancel."""
@@ -683,60 +507,26 @@ class CaptionsState(PageState):
             run.done, run.total, self._run is not None, run.cancelled, run.billed, run.held
         )
 
-    def _put(self, shot: Shot) -> None:
-        self._known[shot.id] = shot
-        if shot.ready and shot.id not in self._sources and shot.photo and shot.photo.path:
-            self._sources[shot.id] = Source("upload", str(shot.photo.path), shot.name)
-        self.shot = replace(shot)
-        if shot.ready or shot.problem or not shot.received:
-            self._price()
-            if shot.ready:
-                self._see()
+    def _changed(self, shot: Shot) -> None:
+        self._price()
+        if shot.ready:
+            self._see()
 
-    def _later(self, shot: Shot, work: Callable[[Shot], Shot]) -> None:
-        """Show the photo's name now, and the photo when it was read."""
-        coming = replace(shot, expected=1)
-        self._put(coming)
-        self._submit(lambda: self._read(coming, work))
+    def _came(self, shot_id: str) -> None:
+        for key, cell in list(self.cells.items()):
+            if key[0] == shot_id:
+                self._show_cell(cell)
 
-    def _from_gallery(self, item_id: str) -> Callable[[Shot], Shot]:
-        return lambda shot: self._intake.from_gallery(self._store, shot, item_id)
+    def _forgotten(self, shot_id: str) -> None:
+        for key in [key for key in self.cells if key[0] == shot_id]:
+            del self.cells[key]
 
-    def _read(self, shot: Shot, work: Callable[[Shot], Shot]) -> None:
-        """Decode a photo, on whatever thread, while the page stays usable."""
-        try:
-            done = work(shot)
-        except PlaygroundError as problem:
-            done = replace(shot, problem=str(problem))
-        except Exception as bug:
-            done = replace(shot, problem=f"It could not be read ({type(bug).__name__}).")
-        with self._guarded():
-            if shot.id in self._known:
-                self._put(done)
-                for key, cell in list(self.cells.items()):
-                    if key[0] == shot.id and done.ready:
-                        self._show_cell(cell)
-
-    def _full(self) -> bool:
-        if len(self._known) < MAX_SHOTS:
-            return False
-        self.trouble = Trouble(f"The page holds at most {MAX_SHOTS} photos; the rest was left out.")
-        return True
-
-    def _new_id(self) -> str:
-        self._number += 1
-        return f"s{self._number}"
+    def _item_of(self, shot_id: str) -> str | None:
+        cells = (cell for key, cell in self.cells.items() if key[0] == shot_id)
+        return next((cell.item_id for cell in cells if cell.item_id), None)
 
     def _show_cell(self, cell: Cell) -> None:
         with self._lock:
             if cell.shot_id in self._known:
                 self.cells[cell.shot_id, cell.model] = cell
                 self.cell = cell
-
-
-# -------------------------------------------------------------------------------------------------
-
-
-def _threads() -> Submit:
-    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="captions")
-    return pool.submit

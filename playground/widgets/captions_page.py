@@ -11,7 +11,8 @@ from typing import Any
 
 from playground import money, render
 from playground.sight import Curve, Sight
-from playground.state.captions_page import CaptionsState, Progress, Source, View
+from playground.state.captions_page import CaptionsState, Progress, View
+from playground.state.captions_photos import Source
 from playground.state.cells import Cell
 from playground.state.page import Head, Trouble
 from playground.state.question import LENGTHS, MAX_MODELS, Estimate, Options, offered

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from playground import serve
 from playground.provider.connect import connect
-from playground.state.captions_page import SAMPLES, CaptionsState
+from playground.state.captions_page import CaptionsState
+from playground.state.captions_photos import SAMPLES
 from playground.state.playground_page import PlaygroundState
 from playground.store import Gallery
 
