@@ -137,7 +137,8 @@ def _seven_hundred(book: Catalog, today: dt.date) -> Checked:
         f"For photos of a phone and answers of 112 tokens it was {million.text} and {five.text}: "
         f"{_than(million.high, Decimal(700))} what is said. Another model or detail changes it by "
         f"factors, not by percents: today five million cost {now.text} on gpt-5.4-nano and "
-        f"{luna.text} on gpt-6-luna at high, {_times(luna.high, now.high)} as much.",
+        f"{luna.text} on gpt-6-luna at high, a factor of "
+        f"{max(luna.high, now.high) / min(luna.high, now.high):.1f}.",
         (
             ("a million photos then", million.text),
             ("five million then", five.text),
@@ -354,6 +355,7 @@ def _wizard(book: Catalog, _today: dt.date) -> Checked:
         "Original ancient wizard profile card, readable stats, cinematic lighting, detailed robes"
     )
     price = priced(ImageRequest(prompt, size="976x704", quality="low"), THREAD_DAY, known=book)
+    total = "unknown" if price.high is None else money.grouped(price.high)
     return Checked(
         "wizard",
         "The wizard card: 20 tokens in, 129 out, $0.003_970_000.",
@@ -361,8 +363,9 @@ def _wizard(book: Catalog, _today: dt.date) -> Checked:
         "holds" if price.low == price.high == Decimal("0.00397") else "wrong",
         f"{price.bucket('text_input')} tokens of text, {tokens.IMAGE_PROMPT_OVERHEAD} of them the "
         f"endpoint's, and {price.bucket('image_output')} for the picture make "
-        f"{'unknown' if price.high is None else money.grouped(price.high)} at that day's prices.",
+        f"{total} at that day's prices, to the last digit.",
         (
+            ("to the last digit", total),
             ("quoted for that day", price.text),
             ("prompt", f"{price.bucket('text_input')} tokens"),
             ("picture", f"{price.bucket('image_output')} tokens"),

@@ -428,29 +428,38 @@ def _board(
         said = f"{place.stars} of 5 stars" if place.stars else "no stars"
         page = f"../item/{entry.id}.html"
         rows.append(
-            f'<tr><td class="pub-rank">{rank}</td><td class="pub-shot"><a href="{page}" '
-            f'tabindex="-1" aria-hidden="true"><img src="../pictures/{entry.id}-s.webp" alt="" '
-            f'width="{entry.width_px}" height="{entry.height_px}" loading="lazy"></a></td>'
-            f'<th scope="row"><a href="{page}">{esc(entry.label)}</a></th>'
-            f'<td class="pub-stars"><span aria-hidden="true">{stars}</span>'
+            f'<tr role="row">{_cell("pub-rank", str(rank))}'
+            f'<td role="cell" class="pub-shot"><a href="{page}" tabindex="-1" aria-hidden="true">'
+            f'<img src="../pictures/{entry.id}-s.webp" alt="" width="{entry.width_px}" '
+            f'height="{entry.height_px}" loading="lazy"></a></td>'
+            f'<th role="rowheader" scope="row"><a href="{page}">{esc(entry.label)}</a></th>'
+            f'<td role="cell" class="pub-stars"><span aria-hidden="true">{stars}</span>'
             f'<span class="pub-said">{said}</span></td>'
-            f'<td class="pub-money">{money.short(place.billed)}</td>'
-            f'<td class="pub-money">{place.prompt_tokens:,} + {place.output_tokens:,}</td>'
-            f'<td class="pub-mark pub-{place.mark}" title="{esc(MARKS[place.mark])}">'
-            f"{esc(MARKS[place.mark].partition(':')[0].partition(' (')[0])}</td></tr>\n"
+            f"{_cell('pub-money', money.short(place.billed))}"
+            f"{_cell('pub-money', f'{place.prompt_tokens:,} + {place.output_tokens:,}')}"
+            f'<td role="cell" class="pub-mark pub-{place.mark}" title="{esc(MARKS[place.mark])}">'
+            f"{place.mark}{' ✓' if place.mark == 'verified' else ''}</td></tr>\n"
         )
     names = ("Place", "", "Picture", "Stars", "Billed", "Tokens, prompt + picture", "Bill")
-    columns = "".join(f'<th scope="col">{name}</th>' if name else "<td></td>" for name in names)
+    columns = "".join(
+        f'<th role="columnheader" scope="col">{name}</th>' if name else "<td></td>"
+        for name in names
+    )
     return (
         f'{head}<body class="hp pub">\n<header class="hp-head"><p><a href="../index.html">'
         f"← {esc(title)}</a></p>{board_links(boards, '../', board.id)}</header>\n"
         f'<main class="pub-challenge"><h1>{esc(board.name)} challenge</h1><p>{esc(told)}</p>'
-        f'<table class="pub-board"><thead><tr>{columns}</tr></thead>\n<tbody>{"".join(rows)}'
+        f'<table role="table" class="pub-board"><thead><tr role="row">{columns}</tr></thead>\n'
+        f"<tbody>{''.join(rows)}"
         "</tbody></table>\n<p>Ranked by the stars that the owner gave, then by the smaller bill. "
         "<b>Verified</b>: what was billed follows from the tokens at the prices of that day. "
         "<b>Practice</b>: a sample of the embedded provider, nobody was charged.</p></main>\n"
         "</body>\n</html>\n"
     )
+
+
+def _cell(kind: str, text: str) -> str:
+    return f'<td role="cell" class="{kind}">{text}</td>'
 
 
 def _texts(entry: Entry) -> str:
