@@ -11,7 +11,17 @@ import pytest
 from playground import pricing
 from playground.demo import PHOTOS
 from playground.errors import InvalidRequest
-from playground.lab.board import CLUBS, HALF_PENNY, as_json, as_post, board, board_data, own_club
+from playground.lab.board import (
+    CLUBS,
+    HALF_PENNY,
+    as_json,
+    as_post,
+    board,
+    board_data,
+    club_of,
+    own_club,
+    written,
+)
 from playground.lab.history import bills, ledger_bills, reprice
 from playground.lab.priced import photo_request
 from playground.provider.connect import connect
@@ -64,6 +74,27 @@ def test_the_clubs_take_what_their_rules_say():
     assert names(board(items, club("quarter-penny"))) == ["flat"]
     assert names(board(items, club("under-20"))) == ["wizard"]
     assert names(board(items, club("0.004"))) == ["wizard"]
+
+
+def test_a_club_is_read_as_it_is_written():
+    for each in CLUBS:
+        assert club_of(written(each)) == each
+    own = own_club(Decimal("0.003"), "976x704", "low", 50)
+    assert written(own) == "dollars=0.003,size=976x704,quality=low,prompt_tokens=50"
+    read = club_of(f"name=Tiny, {written(own)}")
+    assert (read.name, read.rules) == ("Tiny", own.rules)
+    assert read.id == club_of(f"{written(own)},name=Tiny").id != club_of(written(own)).id
+    for text, words in (
+        ("", "no club"),
+        ("penny", "no club 'penny'"),
+        ("colour=red", "no club"),
+        ("name=Tiny", "needs a rule"),
+        ("dollars=-1", "above zero"),
+        ("prompt_tokens=x", "whole number"),
+        ("size=wide", "is not a size"),
+    ):
+        with pytest.raises(InvalidRequest, match=words):
+            club_of(text)
 
 
 def test_the_ranking_is_by_rating_then_by_the_smaller_bill():

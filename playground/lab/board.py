@@ -138,6 +138,19 @@ def club_of(text: str) -> Club:
     return dataclasses.replace(made, id=f"own-{digest[:8]}", name=name)
 
 
+def written(club: Club) -> str:
+    """A club as `club_of` reads it, and as `--board` takes it."""
+    if club in CLUBS:
+        return club.id
+    rules = {
+        "dollars": None if club.dollars is None else money.plain(club.dollars),
+        "size": club.size,
+        "quality": club.quality,
+        "prompt_tokens": club.prompt_tokens,
+    }
+    return ",".join(f"{rule}={value}" for rule, value in rules.items() if value is not None)
+
+
 def board(items: Iterable[GalleryItem], club: Club, *, known: Catalog | None = None) -> Board:
     """The pictures that meet a club's rules, ranked by rating, then by the smaller bill."""
     looked = 0

@@ -6,6 +6,7 @@ Texts with money are made here, from exact amounts; the script only places them.
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from playground import money, render
 from playground.lab import exercises
 from playground.lab.advise import Advice
 from playground.lab.atlas import shown_size
-from playground.lab.board import Board
+from playground.lab.board import CLUBS, Board, written
 from playground.lab.claims import Checked
 from playground.lab.classroom import Progress
 from playground.lab.coach import Coached
@@ -410,6 +411,15 @@ def board_blocks(made: Board) -> list[Block]:
         head = ("Rank", "Rating", "Picture", "Tokens", "Billed", "Bill")
         blocks.append(table("Ranked by rating, then by the smaller bill", head, rows))
         blocks.append({"b": "post"})
+        asked = shlex.quote(written(made.club))
+        way = "in the gallery's Publish dialog, or with " if made.club in CLUBS else "with "
+        blocks.append(
+            lead(
+                "",
+                f"To publish it beside the pictures: {way}`playground gallery publish --all "
+                f"--board {asked} shared/`.",
+            )
+        )
     return blocks
 
 
