@@ -293,7 +293,9 @@ def test_answers_are_graded_and_the_progress_outlives_the_page(state, tmp_path):
     other.visit("exercises")
     assert other.progress.solved == {"prompt"}
     other.grade("prompt", "twelve")
-    assert "no number" in other.problem.text
+    assert "no number" in other.graded.words
+    assert (other.graded.right, other.problem.text) == (False, "")
+    assert other.progress.tries == {"prompt": 2}
     other.begin_anew()
     assert other.progress.solved == frozenset()
 

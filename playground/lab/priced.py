@@ -159,11 +159,11 @@ def parse_whole(text: object, what: str, low: int, high: int) -> int:
     """
     bare = str(text).strip().replace(",", "").replace("_", "").replace(" ", "")
     if not bare.isascii() or not bare.removeprefix("-").isdigit() or len(bare) > 15:
-        msg = f"{what} is a whole number from {low:,} to {high:,}, not {str(text).strip()[:40]!r}"
+        msg = f"{what}: a whole number from {low:,} to {high:,}, not {str(text).strip()[:40]!r}"
         raise InvalidRequest(msg)
     number = int(bare)
     if not low <= number <= high:
-        msg = f"{what} goes from {low:,} to {high:,}, so {number:,} cannot be asked for"
+        msg = f"{what}: from {low:,} to {high:,}, so {number:,} cannot be asked for"
         raise InvalidRequest(msg)
     return number
 

@@ -175,9 +175,13 @@ class LabState(HasTraits):
     def grade(self, exercise_id: str, given: str) -> None:
         """Grade an answer; `graded` says what came of it, `progress` is kept in the folder."""
         with self._guarded("exercises"):
-            found = exercises.grade(
-                exercises.exercise(exercise_id), given, pricing.today(), known=self._known
-            )
+            one = exercises.exercise(exercise_id)
+            try:
+                found = exercises.grade(one, given, pricing.today(), known=self._known)
+            except InvalidRequest as no_answer:
+                # No try: what is no answer is said beside its question, and does not count.
+                self.graded = Graded(one.id, False, sentence(str(no_answer)), given)
+                return
             progress = (self.progress or classroom.load(self._folder)).after(found)
             problem = classroom.save(self._folder, progress)
             self.graded = found
@@ -309,9 +313,12 @@ class LabState(HasTraits):
             try:
                 yield
             except PlaygroundError as problem:
-                text = str(problem)
-                # A name such as gpt-image-2 keeps its small letter.
-                first = text[:1].upper() if text.split(" ")[0].isalpha() else text[:1]
-                self.problem = Problem(tab, f"{first}{text[1:].rstrip('.')}.")
+                self.problem = Problem(tab, sentence(str(problem)))
             else:
                 self.problem = Problem(tab, "")
+
+
+def sentence(text: str) -> str:
+    """A reason as a sentence; a name such as gpt-image-2 keeps its small letter."""
+    first = text[:1].upper() if text.split(" ")[0].strip(":'").isalpha() else text[:1]
+    return f"{first}{text[1:].rstrip('.')}."

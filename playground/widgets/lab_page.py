@@ -33,7 +33,7 @@ class LabView(PageView):
             "reprice": lambda message: state.reprice(str(message["on"]), str(message["model"])),
             "take": lambda message: state.take(int(message["number"])),
             "take_cut": lambda _: state.take_cut(),
-            "grade": lambda message: state.grade(str(message["id"]), str(message["given"])),
+            "grade": self._grade,
             "anew": lambda _: state.begin_anew(),
             "post": lambda _: self.send({"show": "post", "text": state.post()}),
         }
@@ -83,6 +83,12 @@ class LabView(PageView):
 
     def _set(self, message: Message) -> None:
         self.page.set(str(message["tab"]), **dict(message["changes"]))
+
+    def _grade(self, message: Message) -> None:
+        before = self.page.progress
+        self.page.grade(str(message["id"]), str(message["given"]))
+        if self.page.progress is before:  # no try, but a word beside the question
+            self._show_exercises()
 
     # -- to the page ---------------------------------------------------------------------------
 

@@ -80,7 +80,7 @@ def grade(
             and _same(number, mistake, exercise.round_to)
         ):
             return Graded(exercise.id, False, hint, given.strip())
-    return Graded(exercise.id, False, _by_size(exercise, number, answer), given.strip())
+    return Graded(exercise.id, False, _by_size(number, answer), given.strip())
 
 
 def _grade_choice(exercise: Exercise, worked: Answered, given: str) -> Graded:
@@ -117,10 +117,10 @@ def _same(number: Decimal, answer: Decimal, round_to: Decimal) -> bool:
     return abs(number - answer) <= abs(answer) * round_to
 
 
-def _by_size(exercise: Exercise, number: Decimal, answer: Decimal) -> str:
+def _by_size(number: Decimal, answer: Decimal) -> str:
     """A hint from how far off an answer is."""
     if number <= 0:
-        return f"The answer is above zero: every picture has some {exercise.unit}."
+        return "The answer is above zero: nothing here is free, and nothing is without tokens."
     times = number / answer
     for power in (10, 100, 1000, 10_000, 1_000_000):
         if abs(times / power - 1) < Decimal("0.02") or abs(times * power - 1) < Decimal("0.02"):
