@@ -108,7 +108,7 @@ class PublishDialog {
       });
       return el("label", { class: "hp-switch" }, box, el("span", {}, one.label, el("span", { class: "hp-small" }, ` · ${one.count === null ? one.rules : one.count ? `${plural(one.count)} in it` : "none of these is in it"}`)));
     }), el("p", { class: "hp-small" }, `A board shows of its pictures: ${offer.told}.`),
-    offer.boards_there.length > 0 && el("p", { class: "hp-small" }, `In the folder already: ${offer.boards_there.join(", ")}. Other pictures keep their places there; these get one only where it is chosen here.`));
+    ...(offer.boards_there.length ? [el("p", { class: "hp-small" }, `In the folder already: ${offer.boards_there.join(", ")}. Other pictures keep their places there; these get one only where it is chosen here.`)] : []));
     this.notices.replaceChildren(...offer.notices.map((text) => el("li", {}, text)));
     this.empty();
     this.status.replaceChildren();
