@@ -359,7 +359,7 @@ def test_a_worker_that_is_asked_to_end_ends_its_run_first_and_can_be_continued(
 
 
 def test_a_look_that_is_stopped_plans_what_it_found(make, folder, monkeypatch):
-    monkeypatch.setattr("playground.jobs.worker._AT_ONCE", 2)
+    monkeypatch.setattr("playground.jobs.study._AT_ONCE", 2)
     state = make()
     state.look_at(str(folder))
     state.cancel()

@@ -7,6 +7,7 @@ the next one, another page or `playground batches --fetch` goes on with the same
 from __future__ import annotations
 
 import datetime as dt
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -162,6 +163,13 @@ def not_waiting(gallery: Gallery, archive: Archive) -> list[Row] | None:
     keys = {archive.plan.job(row).key: row for row in archive.left}
     waiting = book.waiting(list(keys))
     return [row for key, row in keys.items() if key not in waiting] if waiting else None
+
+
+def drawn(gallery: Gallery, archive: Archive, count: int) -> list[Row]:
+    """Questions for a pilot, at random among those that stand in no batch."""
+    rows = not_waiting(gallery, archive)
+    left = archive.left if rows is None else rows
+    return random.Random().sample(left, min(count, len(left)))  # noqa: S311 - no secret
 
 
 def live(archive: Archive, made: Callable[..., Archive], rows: Sequence[Row]) -> Archive:
