@@ -10,6 +10,7 @@ import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from playground.errors import InvalidRequest
@@ -139,25 +140,102 @@ def task_schema(task: Task, schema: str | None = None) -> dict[str, Any] | None:
         schema: the text of another schema, for attributes.
 
     Raises:
-        InvalidRequest: when `schema` is not a JSON object schema.
+        InvalidRequest: when `schema` is not a JSON Schema of an object.
     """
     if schema is None:
         return {"tags": _TAGS_SCHEMA, "attributes": _ATTRIBUTES_SCHEMA}.get(task)
     if task not in {"attributes", "tags"}:
         msg = f"the task {task!r} answers in plain text; a schema goes with the task attributes"
         raise InvalidRequest(msg)
+    return _read_schema(schema)
+
+
+@lru_cache(maxsize=64)
+def _read_schema(text: str) -> dict[str, Any]:
+    nothing = "nothing was sent and nothing was spent"
     try:
-        tree = json.loads(schema)
+        tree: dict[str, Any] = json.loads(text)
+        if not isinstance(tree, dict) or tree.get("type") != "object" or "properties" not in tree:
+            msg = (
+                f'the schema must be a JSON Schema of "type": "object" with "properties"; {nothing}'
+            )
+            raise InvalidRequest(msg)
+        fault = _fault(tree, tree, "it")
+    except RecursionError:
+        fault = "it is nested too deep"
     except ValueError as error:
-        msg = f"the schema is not JSON ({error}); nothing was sent and nothing was spent"
+        msg = f"the schema is not JSON ({error}); {nothing}"
         raise InvalidRequest(msg) from None
-    if not isinstance(tree, dict) or tree.get("type") != "object" or "properties" not in tree:
-        msg = (
-            'the schema must be a JSON Schema of "type": "object" with "properties"; '
-            "nothing was sent and nothing was spent"
-        )
+    if fault:
+        msg = f"the schema is not a JSON Schema: {fault}; {nothing}"
         raise InvalidRequest(msg)
     return tree
+
+
+_TYPES = ("string", "number", "integer", "object", "array", "boolean", "null")
+_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+_NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+_MAPPINGS = ("properties", "patternProperties", "$defs", "definitions")
+_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+_INNER = ("items", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
+
+
+def _fault(schema: Any, root: Mapping[str, Any], where: str) -> str:
+    """What in a schema is none by the meta-schema (2020-12), or ""; unknown words are allowed."""
+    if isinstance(schema, bool):
+        return ""
+    if not isinstance(schema, dict):
+        return f"{where} is neither an object nor true or false"
+    for word in schema:
+        fault = _fault_of(word, schema[word], root, where)
+        if fault:
+            return fault
+    return ""
+
+
+def _fault_of(word: str, value: Any, root: Mapping[str, Any], where: str) -> str:
+    """What is wrong with one word of a schema, and with the schemas within it."""
+    at = f"{where}.{word}".removeprefix("it.")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if word == "type":
+        kinds = value if isinstance(value, list) and value else [value]
+        unknown = [json.dumps(one)[:40] for one in kinds if one not in _TYPES]
+        return f"{at} is {unknown[0]}, not one of {', '.join(_TYPES)}" if unknown else ""
+    if word in _COUNTS:
+        return "" if number and value >= 0 and value == int(value) else f"{at} is no count"
+    if word in _NUMBERS:
+        return "" if number else f"{at} is no number"
+    if word == "required":
+        names = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        return "" if names else f"{at} is no list of names"
+    if word == "enum":
+        return "" if isinstance(value, list) and value else f"{at} is no list of values"
+    if word in {"$ref", "pattern", "format"} and not isinstance(value, str):
+        return f"{at} is no text"
+    if word == "$ref":
+        return _dangling(value, root, at)
+    inner: list[tuple[str, Any]] = []
+    if word in _MAPPINGS:
+        if not isinstance(value, dict):
+            return f"{at} is no object"
+        inner = [(f"{at}.{name}", one) for name, one in value.items()]
+    elif word in _LISTS:
+        if not isinstance(value, list) or not value:
+            return f"{at} is no list of schemas"
+        inner = [(f"{at}[{number}]", one) for number, one in enumerate(value)]
+    elif word in _INNER:
+        inner = [(at, value)]
+    return next(filter(None, (_fault(one, root, place) for place, one in inner)), "")
+
+
+def _dangling(reference: str, root: Mapping[str, Any], at: str) -> str:
+    if not reference.startswith("#"):
+        return f"{at} leads out of the schema ({reference[:60]})"
+    found: Any = root
+    for step in filter(None, reference[1:].split("/")):
+        name = step.replace("~1", "/").replace("~0", "~")
+        found = found.get(name) if isinstance(found, dict) else None
+    return "" if isinstance(found, dict | bool) else f"{at} leads nowhere ({reference[:60]})"
 
 
 def parse_answer(task: Task, text: str) -> Answer:

@@ -1,6 +1,7 @@
 """Answers are data: cut, cleaned, never followed."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,53 @@ def test_every_task_has_a_prompt(task):
 def test_a_schema_that_is_none_is_refused(schema):
     with pytest.raises(InvalidRequest, match="nothing was spent"):
         captions.task_schema("attributes", schema)
+
+
+@pytest.mark.parametrize(
+    ("inner", "fault"),
+    [
+        ({"type": "colour"}, 'properties.a.type is "colour", not one of string'),
+        ({"type": ["string", 3]}, "properties.a.type is 3"),
+        ({"type": []}, "properties.a.type"),
+        ({"type": {}}, "properties.a.type"),
+        ("text", "properties.a is neither"),
+        ({"type": "string", "minLength": "x"}, "properties.a.minLength is no count"),
+        ({"minimum": True}, "properties.a.minimum is no number"),
+        ({"enum": []}, "properties.a.enum is no list"),
+        ({"items": {"anyOf": []}}, "properties.a.items.anyOf is no list of schemas"),
+        ({"items": {"anyOf": [{}, {"required": "b"}]}}, "properties.a.items.anyOf[1].required"),
+        ({"$ref": "#/$defs/nowhere"}, "properties.a.$ref leads nowhere"),
+        ({"$ref": "https://example.org/x"}, "leads out of the schema"),
+        ({"properties": []}, "properties.a.properties is no object"),
+    ],
+)
+def test_what_is_no_json_schema_is_refused_and_says_where(inner, fault):
+    schema = json.dumps({"type": "object", "properties": {"a": inner}})
+    with pytest.raises(InvalidRequest, match=re.escape(fault)):
+        captions.task_schema("attributes", schema)
+
+
+def test_a_schema_that_is_nested_too_deep_is_refused():
+    schema = '{"type": "object", "properties": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    with pytest.raises(InvalidRequest, match="nested too deep"):
+        captions.task_schema("attributes", schema)
+
+
+def test_a_schema_may_use_all_words_and_words_of_its_own():
+    tree = {
+        "type": "object",
+        "$defs": {"colour": {"type": "string", "enum": ["red", "green"]}},
+        "properties": {
+            "colours": {"type": "array", "items": {"$ref": "#/$defs/colour"}, "maxItems": 3},
+            "size": {"anyOf": [{"type": "null"}, {"type": ["integer", "number"], "minimum": 0.5}]},
+            "again": {"$ref": "#"},
+            "x-note": True,
+        },
+        "required": ["colours"],
+        "additionalProperties": False,
+        "x-made-by": 3,
+    }
+    assert captions.task_schema("attributes", json.dumps(tree)) == tree
 
 
 def test_a_schema_belongs_to_a_structured_task():

@@ -137,7 +137,13 @@ def _dollars(bounds: dict[str, str | None]) -> str:
 
 def caption_request(schema_file: str | None, **fields: Any) -> CaptionRequest:
     """The request that the flags describe, about a photo that is still to be named."""
-    schema = Path(schema_file).read_text(encoding="utf-8") if schema_file else None
+    schema = None
+    if schema_file:
+        try:
+            schema = Path(schema_file).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError):
+            msg = f"{schema_file} is no readable text; nothing was sent and nothing was spent"
+            raise InvalidRequest(msg) from None
     return CaptionRequest(Photo(1, 1), schema=schema, **fields)
 
 
