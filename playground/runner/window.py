@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from playground import photos
@@ -28,11 +29,13 @@ from playground.errors import CapReached, GalleryProblem, PlaygroundError, Spend
 from playground.provider.client import limit_of, patience
 from playground.provider.wire import Body, Form, Wire, wall_seconds
 from playground.runner import booking
+from playground.runner.company import MEET_SECONDS, Company
 from playground.runner.plan import Job, Plan, Row
 from playground.runner.progress import Newest
 from playground.runner.rate import Pace
 from playground.runner.tally import Tally
 from playground.store.bulk import Asked, Reserved, Settled, Taken
+from playground.store.opening import SPOOL
 from playground.store.records import Caps
 from playground.values import Captioned, Failed, Outcome, Quote, Unknown, Upload
 
@@ -176,6 +179,15 @@ class _Together(Generic[A, B]):
         self._running = None
 
 
+class _Lane:
+    """The calls to one model: their pace, which runs beside this one share, one call at a time."""
+
+    def __init__(self, folder: Path, about: str, clock: Callable[[], float]) -> None:
+        self.company = Company(folder, about, clock)
+        self.pace = Pace(clock, self.company.meet)
+        self.turn = asyncio.Lock()
+
+
 @dataclass(slots=True)
 class _Ready:
     """A photo that can be sent: in the gallery, stripped or scaled, with its price as sent.
@@ -248,7 +260,10 @@ class Window:
         self._crew = concurrency + (_SETTLING if concurrency >= _MUCH_COMPANY else 0)
         self._wait, self._on_billed = wait, on_billed
         self._as_is = as_is
-        self._pace = Pace(clock)
+        # Limits are a model's own.
+        about = {one.model: f"{client.base_url} {one.model}" for one in plan.templates}
+        spool = gallery.folder / SPOOL
+        self._lanes = {model: _Lane(spool, one, clock) for model, one in about.items()}
         self._form = Form(full=client.full)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
@@ -299,7 +314,6 @@ class Window:
     async def _main(self, rows: Iterator[Row]) -> None:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
-        self._turn = asyncio.Lock()
         self._room = asyncio.Event()
         self._freed = asyncio.Event()
         self._ready: asyncio.Queue[_Ready | None] = asyncio.Queue()
@@ -310,11 +324,15 @@ class Window:
         self._settling = _Together(self._settle, self._bookers, self._company)
         self._wire: Wire | None = self._client.wire()
         looking = asyncio.create_task(self._look_for_sleep())
+        sharing = asyncio.create_task(self._share_limits())
         try:
             await self._over(rows)
             await self._others()
         finally:
             looking.cancel()
+            sharing.cancel()
+            for lane in self._lanes.values():
+                lane.company.leave()
             if self._wire is not None:
                 self._wire.close()
             for workers in (self._makers, self._bookers, self._callers):
@@ -349,6 +367,12 @@ class Window:
             if now - before > _SLEPT_SECONDS and self._wire is not None:
                 self._wire.lost()
             before = now
+
+    async def _share_limits(self) -> None:
+        while True:
+            for lane in self._lanes.values():
+                lane.pace.meet()
+            await asyncio.sleep(MEET_SECONDS)
 
     async def _until_stopped(self) -> None:
         while not self._stopping.is_set():
@@ -462,16 +486,18 @@ class Window:
 
     async def _tried(self, ready: _Ready, tries: _Tries, place: _Place) -> bool:
         """One attempt; whether another one may follow."""
-        row = ready.row
-        if not await self._may_go():
+        row, lane = ready.row, self._lanes[ready.job.request.model]
+        pace = lane.pace
+        if not await self._may_go(lane):
             return False
         ends = self._ends
         reserved = await self._reserving.ask(ready)
         if isinstance(reserved, CapReached) and (self._under_way or ends != self._ends):
-            self._pace.unused()
+            pace.unused()
             self._tight = True
             return True
         if not isinstance(reserved, Reserved):
+            pace.unused()
             self._not_reserved(ready, reserved)
             return False
         left = booking.OpenCall(
@@ -481,7 +507,7 @@ class Window:
         try:
             outcome = await self._call(ready, left)
             if isinstance(outcome, Captioned):
-                self._pace.answered(outcome.receipt.limits, _tokens(outcome))
+                pace.answered(outcome.receipt.limits, _tokens(outcome))
                 place.leave()
             end, booked = await self._end(ready, left, outcome)
         finally:
@@ -495,7 +521,7 @@ class Window:
             self._answered(row, booked)
             return False
         if isinstance(end, Unknown):
-            self._pace.ended()
+            pace.ended()
             tries.unknown += 1
             again = end.kind not in {"moderation_output", "cancelled"}
             if not again or tries.unknown > self._unknown_retries:
@@ -506,9 +532,9 @@ class Window:
         assert isinstance(end, Failed)
         if end.kind == "rate_limit" and tries.limited < _RATE_LIMIT_TRIES:
             tries.limited += 1
-            self._slow_down(end, tries.limited)
+            self._slow_down(pace, end, tries.limited)
             return True
-        self._pace.ended()
+        pace.ended()
         if end.kind == "not_sent" and tries.lost + 1 < _NOT_SENT_TRIES:
             tries.lost += 1
             await self._rest(0.5 * tries.lost)
@@ -519,7 +545,6 @@ class Window:
         return False
 
     def _not_reserved(self, ready: _Ready, why: Taken | PlaygroundError) -> None:
-        self._pace.unused()
         if isinstance(why, Taken):
             if why.answered:
                 self._count(ready.row, skipped=1, ended=True)
@@ -533,9 +558,9 @@ class Window:
         else:
             self._count(ready.row, str(why), failed=1, sent=False, ended=True)
 
-    async def _may_go(self) -> bool:
+    async def _may_go(self, lane: _Lane) -> bool:
         """Wait for the pace, and while paused; False when the run is stopped."""
-        async with self._turn:
+        async with lane.turn:
             while not self._stopping.is_set():
                 if self._paused:
                     await self._rest(1.0)
@@ -543,7 +568,7 @@ class Window:
                 if self._tight and not self._loose and self._under_way:
                     await self._until_one_ends()
                     continue
-                seconds = self._pace.wait()
+                seconds = lane.pace.wait()
                 if seconds <= 0:
                     self._loose = max(0, self._loose - 1)
                     return True
@@ -577,14 +602,14 @@ class Window:
             if not self._stopping.is_set():
                 self._changed.clear()
 
-    def _slow_down(self, end: Failed, times: int) -> None:
+    def _slow_down(self, pace: Pace, end: Failed, times: int) -> None:
         seconds = end.retry_after_seconds
         if seconds is None:
             seconds = min(60.0, 0.25 * 2**times) * (0.75 + secrets.randbelow(500) / 1000)
         if seconds > _LONGEST_WAIT_SECONDS:
             self.stop(f"the provider asks to wait for {seconds:,.0f} seconds; run it again then")
             return
-        self._pace.limited(end.receipt.limits, seconds)
+        pace.limited(end.receipt.limits, seconds)
 
     async def _call(self, ready: _Ready, left: booking.OpenCall) -> Outcome:
         request = ready.job.request
