@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from playground import catalog, photos, tokens
 from playground.catalog import Rates
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from playground.store import Gallery
 
 PathLike = Path | str
+T = TypeVar("T")
 _AT_ONCE = 500
 # Large photos on a slow disk take seconds: who watches a plan grow sees it grow.
 _MEASURED_AT_ONCE = 100
@@ -56,6 +58,33 @@ class Row(NamedTuple):
     height_px: int
     format: str
     size_bytes: int
+
+
+class _Found(NamedTuple):
+    """A measured photo; making 76,000 `Photo` values would take longer than all else."""
+
+    path: str
+    sha256: str
+    width_px: int
+    height_px: int
+    format: str
+    size_bytes: int
+
+
+def _found(photo: Photo) -> _Found:
+    return _Found(
+        str(photo.path),
+        str(photo.sha256),
+        photo.width_px,
+        photo.height_px,
+        str(photo.format),
+        photo.size_bytes or 0,
+    )
+
+
+def _photo(found: _Found) -> Photo:
+    path, sha256, width_px, height_px, format_, size_bytes = found
+    return Photo(width_px, height_px, format_, size_bytes, sha256, Path(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +122,8 @@ class Plan:
     ) -> None:
         self._gallery, self._client, self._rates = gallery, client, rates
         self.templates = tuple(templates)
-        self._keys = [key_maker(template) for template in templates]
+        # The key of each template's question about a photo.
+        self.keys = [key_maker(template) for template in templates]
         self.rows: list[Row] = []
         self.errors: list[Problem] = []
         self.skipped = 0
@@ -121,13 +151,16 @@ class Plan:
         `on_measured` is told how many files were looked at, now and then; what it raises ends
         the planning, and what was planned so far stays.
         """
-        self.take(self.measured(paths), limit, on_measured)
+        with self._cache() as cache:
+            self._take(self._measured(self._files(paths), cache), limit, on_measured)
 
     def measured(self, paths: PathLike | Iterable[PathLike]) -> Iterator[Photo]:
         """The readable photos of files and folders, lazily; the others are in `errors`."""
-        folder, read_only = self._gallery.folder, self._gallery.read_only
-        with Measured(folder, read_only=bool(read_only)) as cache:
-            yield from self._measured(self._files(paths), cache)
+        with self._cache() as cache:
+            yield from map(_photo, self._measured(self._files(paths), cache))
+
+    def _cache(self) -> Measured:
+        return Measured(self._gallery.folder, read_only=bool(self._gallery.read_only))
 
     def take(
         self,
@@ -136,17 +169,24 @@ class Plan:
         on_measured: Callable[[int], object] | None = None,
     ) -> None:
         """Plan questions about photos that were measured and hashed; as `add`."""
+        self._take(map(_found, measured), limit, on_measured)
+
+    def _take(
+        self,
+        measured: Iterable[_Found],
+        limit: int | None,
+        on_measured: Callable[[int], object] | None,
+    ) -> None:
         asked = 0
         waiting = iter(measured)
         while some := list(islice(waiting, _AT_ONCE)):
-            keys = [[key(photo) for key in self._keys] for photo in some]
+            keys = [[key(photo) for key in self.keys] for photo in some]
             known = self._gallery.answered([key for each in keys for key in each])
             self.looked += len(some)
             if on_measured is not None:
                 on_measured(self.looked)
             for photo, each in zip(some, keys, strict=True):
-                assert photo.sha256 is not None
-                digest, path = bytes.fromhex(photo.sha256), str(photo.path)
+                digest, path = bytes.fromhex(photo.sha256), photo.path
                 # The same picture under a second name is the same question.
                 first = self._seen.setdefault(digest, path)
                 copy = first is not path
@@ -162,7 +202,7 @@ class Plan:
 
     def answered(self, measured: Sequence[Photo]) -> set[str]:
         """The hashes of those photos that every template's question is answered about."""
-        keys = [[key(photo) for key in self._keys] for photo in measured]
+        keys = [[key(photo) for key in self.keys] for photo in measured]
         known = self._gallery.answered([key for each in keys for key in each])
         return {
             str(photo.sha256)
@@ -170,73 +210,78 @@ class Plan:
             if known.issuperset(each)
         }
 
-    def _files(self, paths: PathLike | Iterable[PathLike]) -> Iterator[Path]:
+    def _files(self, paths: PathLike | Iterable[PathLike]) -> Iterator[str]:
         for path in [paths] if isinstance(paths, Path | str) else paths:
             found = Path(path)
-            if found.is_dir():
-                own = self._gallery.folder.resolve()
-                # A gallery within the folder is where these captions go, not more photos.
-                inner = found.resolve() in own.parents
-                for photo in photos.scan(found, on_problem=self._unreadable):
-                    if not (inner and own in photo.resolve().parents):
-                        yield photo
-            else:
-                yield found
+            if not found.is_dir():
+                yield str(found)
+                continue
+            every = photos.names(found, on_problem=self._unreadable)
+            own = self._gallery.folder.resolve()
+            # A gallery within the folder is where these captions go, not more photos.
+            yield from _outside(every, own) if found.resolve() in own.parents else every
 
-    def _unreadable(self, path: Path, why: str) -> None:
+    def _unreadable(self, path: PathLike, why: str) -> None:
         self.errors.append(Problem(str(path), why))
 
-    def _measured(self, paths: Iterator[Path], cache: Measured) -> Iterator[Photo]:
+    def _measured(self, paths: Iterator[str], cache: Measured) -> Iterator[_Found]:
         """Each readable photo in order, from the cache where its file has not changed."""
+        # Text until the end: a run that is resumed looks at each of its files.
+        here = os.getcwd()  # noqa: PTH109
         while some := list(islice(paths, _MEASURED_AT_ONCE)):
-            known = cache.known([str(path.absolute()) for path in some])
-            found: dict[Path, Photo] = {}
+            whole = {path: os.path.join(here, path) for path in some}  # noqa: PTH118
+            known = cache.known(list(whole.values()))
+            found: dict[str, _Found] = {}
+            new: list[str] = []
+            stamps: dict[str, tuple[int, int] | None] = {}
             for path in some:
-                before = known.get(str(path.absolute()))
-                if before is not None and _unchanged(path, before):
-                    found[path] = Photo(
+                stamp = _stamp(path)
+                before = known.get(whole[path])
+                if before is not None and stamp == (before.size_bytes, before.changed_ns):
+                    found[path] = _Found(
+                        path,
+                        before.sha256.hex(),
                         before.width_px,
                         before.height_px,
                         before.format,
                         before.size_bytes,
-                        before.sha256.hex(),
-                        path,
                     )
-            new = [path for path in some if path not in found]
-            stamps = {path: _stamp(path) for path in new}
+                else:
+                    new.append(path)
+                    stamps[path] = stamp
             fresh: list[tuple[str, Known]] = []
-            for measured in photos.measure_many(new, with_hash=True):
+            for path, measured in zip(new, photos.measure_many(new, with_hash=True), strict=True):
                 if not isinstance(measured, Photo):
                     self._unreadable(*measured)
                     continue
-                assert measured.path is not None
-                found[measured.path] = measured
-                stamp = stamps[measured.path]
+                found[path] = _found(measured)
+                stamp = stamps[path]
                 if stamp is not None and measured.size_bytes == stamp[0]:
-                    fresh.append((str(measured.path.absolute()), _known(measured, stamp[1])))
+                    fresh.append((whole[path], _known(measured, stamp[1])))
             cache.keep(fresh)
             yield from (found[path] for path in some if path in found)
 
-    def _plan(self, template: int, photo: Photo, digest: bytes) -> None:
+    def _plan(self, template: int, photo: _Found, digest: bytes) -> None:
+        size = Size(photo.width_px, photo.height_px)
         try:
-            quoted = self.quote(template, photo.size)
+            quoted = self.quote(template, size)
         except InvalidRequest:
             if len(self._quotes) <= 1:
                 raise  # the model or its price: no photo of this run can be asked about
-            quoted = str(self._quotes[template, photo.size])
+            quoted = str(self._quotes[template, size])
         if isinstance(quoted, str):
-            self.errors.append(Problem(str(photo.path), quoted))
+            self.errors.append(Problem(photo.path, quoted))
             return
         self._counts[quoted] = self._counts.get(quoted, 0) + 1
         self.rows.append(
             Row(
                 template,
-                str(photo.path),
+                photo.path,
                 digest,
                 photo.width_px,
                 photo.height_px,
-                str(photo.format),
-                photo.size_bytes or 0,
+                photo.format,
+                photo.size_bytes,
             )
         )
 
@@ -361,24 +406,27 @@ class Plan:
 
     def sample(self, count: int, seed: int | None = None) -> list[int]:
         """The indexes of `count` rows drawn at random, without repetition."""
-        generator = random.Random(seed)  # noqa: S311  a sample, no secret
-        return sorted(generator.sample(range(len(self.rows)), min(count, len(self.rows))))
+        return sorted(sample(range(len(self.rows)), count, seed))
+
+    def photo(self, row: Row) -> Photo:
+        """The photo of a row."""
+        path, digest = Path(row.path), row.sha256.hex()
+        return Photo(row.width_px, row.height_px, row.format, row.size_bytes, digest, path)
 
     def job(self, row: Row) -> Job:
         """A row as a question that can be asked."""
-        photo = Photo(
-            row.width_px,
-            row.height_px,
-            row.format,
-            row.size_bytes,
-            row.sha256.hex(),
-            Path(row.path),
-        )
+        photo = self.photo(row)
         request = self.templates[row.template].with_(photo=photo)
-        return Job(request, self._keys[row.template](photo), row.path, row.template)
+        return Job(request, self.keys[row.template](photo), row.path, row.template)
 
 
-def key_maker(template: CaptionRequest) -> Callable[[Photo], str]:
+def sample(some: Sequence[T], count: int, seed: int | None = None) -> list[T]:
+    """At most `count` of them, drawn at random without repetition."""
+    generator = random.Random(seed)  # noqa: S311  a sample, no secret
+    return generator.sample(some, min(count, len(some)))
+
+
+def key_maker(template: CaptionRequest) -> Callable[[Photo | _Found], str]:
     """A function that gives `request.key` of the template with a photo, forty times as fast."""
     mark = Photo(1, 1, sha256="0" * 64)
     text = json.dumps(template.with_(photo=mark).canonical(), sort_keys=True, separators=(",", ":"))
@@ -388,7 +436,7 @@ def key_maker(template: CaptionRequest) -> Callable[[Photo], str]:
     begun = hashlib.sha256(f'{before}"photo":{{"sha256":"'.encode())
     ending = f'"}}{after}'
 
-    def key(photo: Photo) -> str:
+    def key(photo: Photo | _Found) -> str:
         made = begun.copy()
         size = f"{photo.width_px}x{photo.height_px}"
         made.update(f'{photo.sha256}","size":"{size}{ending}'.encode())
@@ -397,16 +445,26 @@ def key_maker(template: CaptionRequest) -> Callable[[Photo], str]:
     return key
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _outside(paths: Iterator[str], folder: Path) -> Iterator[str]:
+    """The files that are not within a folder, wherever links lead."""
+    inside: dict[str, bool] = {}
+    for path in paths:
+        parent = os.path.dirname(path)  # noqa: PTH120
+        if parent not in inside:
+            real = Path(parent).resolve()
+            inside[parent] = folder == real or folder in real.parents
+        if not inside[parent] and not (
+            os.path.islink(path) and folder in Path(path).resolve().parents  # noqa: PTH114
+        ):
+            yield path
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
-
-
-def _unchanged(path: Path, known: Known) -> bool:
-    return _stamp(path) == (known.size_bytes, known.changed_ns)
 
 
 def _known(photo: Photo, changed_ns: int) -> Known:

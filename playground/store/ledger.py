@@ -411,7 +411,7 @@ class Ledger:
             for start in range(0, len(job_keys), 500):
                 some = list(job_keys[start : start + 500])
                 query = sa.select(_table.c.job_key).where(_table.c.job_key.in_(some), billed)
-                found.update(connection.execute(query).scalars())
+                found.update(connection.execute(query).scalars().all())
         return found
 
     def booked(self, limit: int = 20_000) -> list[Attempt]:
