@@ -92,9 +92,29 @@ def test_a_pilot_asks_about_a_few_and_forecasts_the_whole(run, photos: Path) -> 
     assert rest.get("forecast") is None
 
 
+def test_a_pilot_with_two_models_shows_them_beside_each_other(run, photos: Path, capsys) -> None:
+    both = ("--pilot", 3, "--compare", "gpt-5.4-mini")
+    document = json.loads(run(photos, *both, "--json")[0])
+    compared = document["compare"]
+    assert [one["model"] for one in compared["models"]] == ["gpt-5.4-nano", "gpt-5.4-mini"]
+    assert all(Decimal(one["dollars_per_photo"]) > 0 for one in compared["models"])
+    assert document["forecast"] == compared["models"][0]["forecast"]
+    assert len(compared["pairs"]) == 3
+    for pair in compared["pairs"]:
+        assert [one["model"] for one in pair["answers"]] == ["gpt-5.4-nano", "gpt-5.4-mini"]
+        assert cli.main(["gallery", "show", pair["item"], "--json"]) == 0
+        kept = json.loads(capsys.readouterr().out)["captions"]
+        assert {one["caption"] for one in pair["answers"]} == {one["id"] for one in kept}
+    out, _ = run(photos, *both)
+    assert re.search(r"model +all of it +a photo +tokens in \+ out +seconds", out)
+    assert re.search(r"gpt-5.4-mini +\$\S+( to \$\S+)? +\$\S+ +\d+ \+ \d+ +\d", out)
+
+
 def test_a_pilot_that_sends_nothing_is_a_usage_error(run, photos: Path) -> None:
     _, err = run(photos, "--pilot", 6, "--dry-run", status=2)
     assert "give one of them" in err
+    _, err = run(photos, "--compare", "gpt-5.4-mini", status=2)
+    assert "goes with --pilot" in err
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from playground.errors import PhotoProblem
 if TYPE_CHECKING:
     from playground.batch.folder import BatchSummary
     from playground.provider.client import Client
-    from playground.runner import Archive, Forecast, Summary
+    from playground.runner import Archive, Forecast, Side, Summary, Trial
     from playground.store import Gallery
 
 # What a terminal shows of a long list; `--json` has all of it.
@@ -28,7 +28,7 @@ _SHOWN = 20
 @click.command(
     epilog="Example:  playground caption photos/ --model gpt-5.4-nano --task alt --resize 768"
 )
-@click.argument("paths", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", nargs=-1, required=True, type=click.Path(readable=False))
 @options.caption_options
 @click.option("--concurrency", type=click.IntRange(1, 256), default=64, show_default=True)
 @click.option("--budget", type=options.Dollars(), help="Dollars for this run.")
@@ -38,6 +38,12 @@ _SHOWN = 20
     type=click.IntRange(1),
     metavar="N",
     help="Ask about N photos drawn at random, and forecast the cost of all.",
+)
+@click.option(
+    "--compare",
+    multiple=True,
+    metavar="MODEL",
+    help="With --pilot: ask this model about the same photos, too, and show both (repeatable).",
 )
 @click.option(
     "--as-is",
@@ -65,6 +71,7 @@ def caption(
     budget: Decimal | None,
     limit: int | None,
     pilot: int | None,
+    compare: tuple[str, ...],
     as_is: bool,
     dry_run: bool,
     via: str | None,
@@ -85,6 +92,9 @@ def caption(
     if pilot is not None and dry_run:
         msg = "--pilot asks about photos and --dry-run sends nothing; give one of them"
         raise click.UsageError(msg)
+    if compare and pilot is None:
+        msg = "--compare goes with --pilot N: how many photos the models are asked about"
+        raise click.UsageError(msg)
     if _in_batches(via, pilot, fields):
         fields["tier"] = via = "batch"
         if as_is:
@@ -96,6 +106,7 @@ def caption(
     rates = options.rates_of(price_text)
     block = Block() if sys.stderr.isatty() and not as_json else None
     forecast: Forecast | None = None
+    trial: Trial | None = None
     with spend.opened(provider, base_url, rates, gallery_place) as (gallery, client):
         from playground.runner import Archive
 
@@ -141,6 +152,9 @@ def caption(
                 }
                 if pilot is None:
                     summary = archive.run(**asked)
+                elif compare:
+                    trial = archive.trial(pilot, compare, **asked)
+                    forecast, summary = trial.forecast, trial.summary
                 else:
                     forecast, summary = archive.pilot(pilot, **asked)
         finally:
@@ -154,6 +168,8 @@ def caption(
             waiting = waiting_in_batches(gallery, archive)
         if pilot is not None:
             document["forecast"] = forecast and forecast.to_dict()
+        if compare:
+            document["compare"] = trial and trial.to_dict()
         if as_json:
             options.print_json(document)
         elif dry_run:
@@ -162,6 +178,8 @@ def caption(
                 click.echo(f"{waiting:,} of these wait in a batch; --via batch brings them in")
         else:
             _show_summary(summary)
+            if trial is not None:
+                _show_trial(trial)
             _show_forecast(archive, pilot, forecast)
         if not as_json:
             _show_problems(summary)
@@ -308,6 +326,31 @@ def _show_summary(summary: Summary) -> None:
         + (f", held {money.short(summary.held_dollars)}" if summary.held_dollars else "")
         + f"; {summary.seconds:.1f} s, {summary.photos_per_second:.1f} photos/s"
     )
+
+
+def _show_trial(trial: Trial) -> None:
+    rows = [
+        (
+            side.model,
+            str(side.forecast).partition(" (")[0] if side.forecast else "no answer",
+            "" if side.dollars is None else money.short(side.dollars),
+            _in_and_out(side),
+            "" if side.seconds is None else f"{side.seconds:.2f}",
+        )
+        for side in trial.sides
+    ]
+    names = ("model", "all of it", "a photo", "tokens in + out", "seconds")
+    options.print_table(names, rows, "lrrrr")
+    click.echo(
+        f"{len(trial.pairs):,} photos with their answers are in the gallery (run {trial.run_id}); "
+        "--json lists them"
+    )
+
+
+def _in_and_out(side: Side) -> str:
+    if side.input_tokens is None or side.output_tokens is None:
+        return ""
+    return f"{side.input_tokens:,.0f} + {side.output_tokens:,.0f}"
 
 
 def _show_forecast(archive: Archive, pilot: int | None, forecast: Forecast | None) -> None:

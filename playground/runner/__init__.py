@@ -7,6 +7,7 @@ from playground.runner.gate import CONSENT_DOLLARS, perform
 from playground.runner.progress import Forecast, Newest, Progress, Reason
 from playground.runner.results import Kept, Problem, Recovery, Result, Summary
 from playground.runner.single import caps, caption, generate
+from playground.runner.trial import Pair, Side, Trial
 
 __all__ = [
     "CONSENT_DOLLARS",
@@ -15,12 +16,15 @@ __all__ = [
     "Kept",
     "Labels",
     "Newest",
+    "Pair",
     "Problem",
     "Progress",
     "Reason",
     "Recovery",
     "Result",
+    "Side",
     "Summary",
+    "Trial",
     "caps",
     "caption",
     "caption_folder",

@@ -16,20 +16,22 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from playground import stats
 from playground.catalog import Rates
 from playground.errors import InvalidRequest
 from playground.runner.booking import finish_leftovers
 from playground.runner.gate import Confirm, consent
-from playground.runner.plan import Copy, PathLike, Plan, Row, Saving
+from playground.runner.plan import Copy, PathLike, Plan, Row, Saving, sample
 from playground.runner.progress import Forecast, Progress, Reason, reasons_of
 from playground.runner.results import Problem, Summary
 from playground.runner.single import caps, made
 from playground.runner.tally import Tally
+from playground.runner.trial import Trial, forecast_of, judged
 from playground.runner.window import GRACE_SECONDS, Window
+from playground.size import Size
 from playground.values import CaptionRequest, Quote
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class Archive:
             made(CaptionRequest, fields | ({"model": name} if name else {})) for name in names
         ]
         self.plan = Plan(gallery, client, self._rates, templates)
+        self._fields = fields
         self._on_progress, self._wait, self._clock = on_progress, wait, clock
         self._asleep = asleep
         self._done: set[int] = set()
@@ -172,8 +175,50 @@ class Archive:
             msg = "a pilot takes at least one photo"
             raise InvalidRequest(msg)
         drawn = self.plan.sample(count, seed)
-        summary = self._go(drawn, **options)
+        summary = self._go_on(drawn, **options)
         return self._forecast(drawn), summary
+
+    def trial(
+        self,
+        count: int,
+        against: Sequence[str] = (),
+        *,
+        seed: int | None = None,
+        **options: Any,
+    ) -> Trial:
+        """A pilot in which other models are asked about the same photos as this archive's.
+
+        What the others say is kept like any caption. Options are those of `run`; budget and
+        consent are for all models together.
+
+        Raises:
+            InvalidRequest: for fewer than two models, or one that cannot be asked.
+            UnknownModel, UnknownPrice: for a model without a known price. Nothing was sent.
+        """
+        own = [template.model for template in self.plan.templates]
+        names = list(dict.fromkeys([*own, *against]))
+        if count < 1 or len(names) < 2:
+            msg = "a trial takes at least one photo and two different models"
+            raise InvalidRequest(msg)
+        unique = {row.sha256: row for row in self.left}
+        drawn = [self.plan.photo(row) for row in sample(list(unique.values()), count, seed)]
+        templates = [
+            made(CaptionRequest, self._fields | ({"model": name} if name else {})) for name in names
+        ]
+        asked = Plan(self._gallery, self._client, self._rates, templates)
+        asked.take(drawn)
+        # An answer to this archive's own question is not asked for again by its run.
+        mine = {(row.sha256, own[row.template]): index for index, row in enumerate(self.plan.rows)}
+
+        def billed(row: Row, dollars: Decimal) -> None:
+            index = mine.get((row.sha256, names[row.template]))
+            if index is not None:
+                self._billed[index] = dollars
+                self._done.add(index)
+
+        summary = self._go(asked, asked.rows, billed, **options)
+        sizes = {row.sha256: Size(row.width_px, row.height_px) for row in self.plan.rows}
+        return judged(self._gallery, asked, drawn, list(sizes.values()), summary)
 
     def run(self, **options: Any) -> Summary:
         """Ask about everything that is planned and not asked yet.
@@ -190,7 +235,7 @@ class Archive:
         Raises:
             SpendingRefused: without that consent; nothing was sent.
         """
-        return self._go(range(len(self.plan.rows)), **options)
+        return self._go_on(range(len(self.plan.rows)), **options)
 
     def pause(self) -> None:
         """Begin no further call until `resume`; those under way end."""
@@ -256,9 +301,23 @@ class Archive:
             run_id=run_id or secrets.token_hex(8),
         )
 
+    def _go_on(self, indexes: Sequence[int], **options: Any) -> Summary:
+        """Ask about those rows of the plan that are not answered yet."""
+        rows = self.plan.rows
+        waiting = [index for index in indexes if index not in self._done]
+        by_row = {id(rows[index]): index for index in waiting}
+
+        def billed(row: Row, dollars: Decimal) -> None:
+            self._billed[by_row[id(row)]] = dollars
+            self._done.add(by_row[id(row)])
+
+        return self._go(self.plan, [rows[index] for index in waiting], billed, **options)
+
     def _go(
         self,
-        indexes: Sequence[int],
+        plan: Plan,
+        waiting: Sequence[Row],
+        billed: Callable[[Row, Decimal], None],
         *,
         budget: Decimal | int | str | None = None,
         cap: Decimal | int | str | None = None,
@@ -271,33 +330,27 @@ class Archive:
         if not 1 <= concurrency <= 1024 or unknown_retries < 0:
             msg = "concurrency is 1 to 1,024; unknown_retries is at least 0"
             raise InvalidRequest(msg)
-        waiting = [index for index in indexes if index not in self._done]
         if self._window is not None:
             msg = "this archive is running already; wait for its end, or cancel it"
             raise InvalidRequest(msg)
-        quote = self.plan.quote_of(waiting) if waiting else None
+        quote = plan.quote_of_rows(waiting) if waiting else None
         if quote is not None:
             consent(quote, confirm)
             finish_leftovers(self._gallery)
         narrower = caps(cap=cap, budget=budget)
         self._paused.clear()
         begun = self._begun(len(waiting), quote, run_id)
+        if plan is not self.plan:
+            begun = replace(begun, errors=(*begun.errors, *plan.errors))
         tally = self._tally = Tally(begun, self._clock, self._on_progress)
         if not waiting:
             tally.end()
             return tally.summary()
-        rows = self.plan.rows
-        by_row = {id(rows[index]): index for index in waiting}
-
-        def billed(row: Row, dollars: Decimal) -> None:
-            self._billed[by_row[id(row)]] = dollars
-            self._done.add(by_row[id(row)])
-
         run_id = begun.run_id
         window = self._window = Window(
             self._gallery,
             self._client,
-            self.plan,
+            plan,
             tally,
             rates=self._rates,
             caps=narrower,
@@ -317,7 +370,7 @@ class Archive:
 
         def work() -> None:
             try:
-                window.run(rows[index] for index in waiting)
+                window.run(iter(waiting))
             except Exception as problem:
                 tally.stop(f"a fault in this program ({type(problem).__name__}: {problem})")
             finally:
@@ -343,13 +396,9 @@ class Archive:
         expected = {index: self.plan.quote_of([index]) for index in answered}
         total = self.plan.total()
         assert total is not None
-        found = stats.forecast_total(
-            [float(self._billed[index]) for index in answered],
+        return forecast_of(
+            [self._billed[index] for index in answered],
             [float(expected[index].low or 0) for index in answered],
-            expected_total=float(total.low or 0),
-            count=len(self.plan.rows),
+            float(total.low or 0),
+            len(self.plan.rows),
         )
-        low, estimate, high = (
-            Decimal(str(round(value, 9))) for value in (found.low, found.estimate, found.high)
-        )
-        return Forecast(low, estimate, high, found.level, found.sampled)

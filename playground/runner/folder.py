@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,6 +36,8 @@ def caption_folder(
     dry_run: bool = False,
     unknown_retries: int = 2,
     via: Literal["live", "batch"] = "live",
+    pilot: int | None = None,
+    compare: Sequence[str] = (),
     as_is: bool = False,
     confirm: Confirm = False,
     on_quote: Callable[[Quote], None] | None = None,
@@ -62,6 +65,9 @@ def caption_folder(
         unknown_retries: how often a call with an unknown bill is tried again (each is booked).
         via: `batch` asks at half price and waits up to a day for the answers; interrupted, the
             same call later brings them in (see `playground.batch`).
+        pilot: ask about so many photos drawn at random only; `forecast` is what all will cost.
+        compare: further models that are asked about the pilot's photos; `trial` shows the answers
+            beside each other (see `Archive.trial`).
         as_is: leave JPEGs that an orientation tag turns as they are, as in `Archive.run`.
         confirm: consent to a total quote above $1.00: True, or a function that asks.
         on_quote: is shown the total. on_progress: is shown the summary so far, after each call
@@ -79,7 +85,13 @@ def caption_folder(
     if via not in {"live", "batch"}:
         msg = f"via is live or batch, not {via!r}; nothing was sent"
         raise InvalidRequest(msg)
+    if compare and pilot is None:
+        msg = "compare goes with a pilot; nothing was sent"
+        raise InvalidRequest(msg)
     if via == "batch":
+        if pilot is not None:
+            msg = "a pilot asks live; nothing was sent"
+            raise InvalidRequest(msg)
         if as_is:
             msg = "as_is is for calls that are made now; batches turn photos upright"
             raise InvalidRequest(msg)
@@ -107,11 +119,18 @@ def caption_folder(
             on_quote(total)
         if dry_run or total is None:
             return archive.planned()
-        return archive.run(
-            budget=budget,
-            cap=cap,
-            concurrency=concurrency,
-            unknown_retries=unknown_retries,
-            confirm=confirm,
-            as_is=as_is,
-        )
+        asked: dict[str, Any] = {
+            "budget": budget,
+            "cap": cap,
+            "concurrency": concurrency,
+            "unknown_retries": unknown_retries,
+            "confirm": confirm,
+            "as_is": as_is,
+        }
+        if pilot is None:
+            return archive.run(**asked)
+        if compare:
+            trial = archive.trial(pilot, compare, **asked)
+            return replace(trial.summary, forecast=trial.forecast, trial=trial)
+        forecast, summary = archive.pilot(pilot, **asked)
+        return replace(summary, forecast=forecast)

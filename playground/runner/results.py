@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground import money
 from playground.pricing import Bill
@@ -22,6 +22,10 @@ from playground.values import (
     Unknown,
     Usage,
 )
+
+if TYPE_CHECKING:
+    from playground.runner.progress import Forecast
+    from playground.runner.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +172,7 @@ class Summary:
     """A folder's run so far. `planned` counts the calls that it began with.
 
     `stopped` says why it ended early ("" when it did not); running it again continues.
-    `quoted` is the sum for what was planned.
+    `quoted` is the sum for what was planned. `forecast` and `trial` came of a pilot.
     """
 
     captioned: int = 0
@@ -184,6 +188,8 @@ class Summary:
     stopped: str = ""
     interrupted: bool = False
     run_id: str = ""
+    forecast: Forecast | None = None
+    trial: Trial | None = field(default=None, repr=False)
 
     @property
     def photos_per_second(self) -> float:
