@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import Zygote
 from hypothesis import settings
 
 from playground.store import Attempt, Gallery, Imported
@@ -40,6 +41,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("OPENAI_", "PLAYGROUND_")) and "_REQUIRE_" not in name:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """Begins programs that may be killed, quickly."""
+    with Zygote() as running:
+        yield running
 
 
 @dataclass(frozen=True)

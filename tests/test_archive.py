@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -14,8 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from forked import Run, Zygote
 from PIL import Image
+from proof import bought_twice
 
+from playground.errors import InvalidRequest
 from playground.provider.client import Client
 from playground.provider.connect import connect
 from playground.provider.offline.app import OfflineApp
@@ -25,17 +24,6 @@ from playground.runner.plan import key_maker
 from playground.size import Size
 from playground.store import Gallery
 from playground.values import CaptionRequest, Photo
-
-ASK = """
-import sys
-from playground.provider.connect import connect
-from playground.runner import caption_folder
-from playground.size import Size
-from playground.store import Gallery
-url, place, photos, cap = sys.argv[1:]
-with connect(base_url=url, environ={}) as client, Gallery(place) as gallery:
-    print(caption_folder(photos, gallery, client, concurrency=8, cap=cap, confirm=True).stopped)
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +65,7 @@ def to(server: OfflineServer) -> Client:
 
 def proven(gallery: Gallery, app: OfflineApp) -> None:
     """Every request had its reservation; the bill lies between settled and committed."""
+    bought_twice(gallery, app.truth.calls)
     totals = gallery.ledger.totals()
     assert totals.settled <= app.truth.dollars <= totals.settled + totals.held
     for call in app.truth.calls:
@@ -153,6 +142,53 @@ def test_a_pilot_forecasts_the_whole_and_its_photos_are_not_asked_again(
         assert forecast.low <= server.app.truth.dollars <= forecast.high
         assert "%" in str(forecast)
         assert set(forecast.to_dict()) == {"low", "estimate", "high", "level", "sampled"}
+
+
+def test_a_trial_asks_two_models_about_the_same_photos_and_keeps_both_answers(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    with served() as server, to(server) as client:
+        archive = Archive(gallery, client, task="alt")
+        archive.add(folder(tmp_path, 24))
+        trial = archive.trial(6, ["gpt-5.4-mini"], seed=3)
+        assert (trial.summary.captioned, server.app.truth.requests) == (12, 12)
+        nano, mini = trial.sides
+        assert (nano.model, mini.model) == ("gpt-5.4-nano", "gpt-5.4-mini")
+        assert nano.answered == mini.answered == len(trial.pairs) == 6
+        assert mini.dollars > nano.dollars > 0
+        for pair in trial.pairs:
+            item = gallery.item(pair.item_id)
+            assert [one.model for one in pair.answers] == ["gpt-5.4-nano", "gpt-5.4-mini"]
+            assert set(pair.answers) == set(item.captions)
+        bills = [sum(p.answers[n].billed for p in trial.pairs) for n in (0, 1)]
+        assert [side.dollars * 6 for side in trial.sides] == bills
+        assert gallery.ledger.totals("run", trial.run_id).settled == sum(bills)
+        # Its own answers are not asked for again; the forecast is for all of its photos.
+        assert archive.run().captioned == 18
+        assert trial.forecast.low <= sum(archive._billed.values()) <= trial.forecast.high
+        # Another trial with the other model's photos answered: only the new ones are bought.
+        again = Archive(gallery, client, task="alt", model="gpt-5.4-mini")
+        again.add(tmp_path / "photos")
+        assert (again.trial(18, ["gpt-5.4-nano"]).summary.captioned, again.remaining) == (18, 0)
+        proven(gallery, server.app)
+
+
+def test_a_trial_stays_below_its_budget_and_shows_what_there_is(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    with served() as server, to(server) as client:
+        photos = folder(tmp_path, 8)
+        budget = caption_folder(photos, gallery, client, limit=1, dry_run=True).quoted.hold * 2
+        summary = caption_folder(
+            photos, gallery, client, pilot=4, compare=["gpt-5.4-mini"], budget=budget
+        )
+        assert "cap of this run" in summary.stopped
+        assert summary.settled_dollars == server.app.truth.dollars <= budget
+        assert sum(side.answered for side in summary.trial.sides) == server.app.truth.requests
+        with pytest.raises(InvalidRequest, match="two different models"):
+            Archive(gallery, client).trial(4, ["gpt-5.4-nano"])
+        with pytest.raises(InvalidRequest, match="goes with a pilot"):
+            caption_folder(photos, gallery, client, compare=["gpt-5.4-mini"])
 
 
 def test_smaller_photos_save_dollars_and_bytes(gallery: Gallery, tmp_path: Path) -> None:
@@ -279,7 +315,7 @@ def test_a_second_plan_reads_no_photo_again(
     with served() as server, to(server) as client:
         Archive(gallery, client).add(photos)
         Image.new("RGB", (60, 48), (1, 2, 3)).save(photos / "0002.jpg", "JPEG")
-        read: list[Path] = []
+        read: list[str] = []
         from playground import photos as module
 
         measure = module.measure_many
@@ -288,24 +324,27 @@ def test_a_second_plan_reads_no_photo_again(
         )
         archive = Archive(gallery, client)
         archive.add(photos)
-        assert [path.name for path in read] == ["0002.jpg"]
+        assert [Path(path).name for path in read] == ["0002.jpg"]
         assert len(archive.plan.rows) == 5
         assert {row.width_px for row in archive.plan.rows} == {64, 60}
 
 
-def test_two_programs_on_one_gallery_share_the_work_and_the_cap(tmp_path: Path) -> None:
+def asking(zygote: Zygote, server: OfflineServer, tmp_path: Path, photos: Path) -> Run:
+    """A program that captions them."""
+    options = {"concurrency": 8, "cap": "50"}
+    place = {"gallery": str(tmp_path / "g"), "base_url": server.base_url}
+    return zygote.begin("folder", **place, photo=str(photos), options=options)
+
+
+def test_two_programs_on_one_gallery_share_the_work_and_the_cap(
+    tmp_path: Path, zygote: Zygote
+) -> None:
     photos = folder(tmp_path, 60)
     with served() as server:
-        ask = [sys.executable, "-c", ASK, server.base_url, str(tmp_path / "g"), str(photos), "50"]
         with Gallery(tmp_path / "g"):
             pass
-        both = [subprocess.Popen(ask, stdout=subprocess.DEVNULL) for _ in range(2)]
-        try:
-            assert [one.wait(60) for one in both] == [0, 0]
-        finally:
-            for one in both:
-                one.kill()
-                one.wait()
+        both = [asking(zygote, server, tmp_path, photos) for _ in range(2)]
+        assert [one.wait() for one in both] == [0, 0]
         assert server.app.truth.requests == 60
         with Gallery(tmp_path / "g") as gallery:
             assert gallery.search().total == 60
@@ -313,18 +352,14 @@ def test_two_programs_on_one_gallery_share_the_work_and_the_cap(tmp_path: Path) 
             proven(gallery, server.app)
 
 
-def test_killed_again_and_again_it_ends_with_every_photo_once(tmp_path: Path) -> None:
+def test_killed_again_and_again_it_ends_with_every_photo_once(
+    tmp_path: Path, zygote: Zygote
+) -> None:
     photos = folder(tmp_path, 150)
     with served() as server:
-        ask = [sys.executable, "-c", ASK, server.base_url, str(tmp_path / "g"), str(photos), "50"]
-        for killed_at in (30, 70, 110):
-            process = subprocess.Popen(ask, stdout=subprocess.DEVNULL)
-            deadline = time.monotonic() + 60
-            while server.app.truth.requests < killed_at and process.poll() is None:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
+        for at in (30, 70, 110):
+            run = asking(zygote, server, tmp_path, photos)
+            assert run.kill_when(lambda at=at: server.app.truth.requests >= at)
         with Gallery(tmp_path / "g") as gallery, to(server) as client:
             summary = caption_folder(photos, gallery, client, confirm=True)
             assert summary.captioned + summary.skipped == 150

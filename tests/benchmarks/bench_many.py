@@ -33,6 +33,9 @@ from playground.provider.offline.app import OfflineApp
 from playground.provider.offline.server import OfflineServer
 from playground.store import Gallery
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from proof import bought_twice
+
 MANY, KILLS = 76_000, 5
 CONCURRENCY = 32
 LIMIT_MB, QUOTE_SECONDS, PLAN_SECONDS = 500, 20.0, 5.0
@@ -199,6 +202,7 @@ def proof(app: OfflineApp, place: Path, asked: argparse.Namespace) -> dict:
         bounded = totals.settled <= app.truth.dollars <= totals.committed
         bills = {call.client_request_id: call.billed for call in app.truth.calls}
         unknowns = gallery.ledger.unknowns()
+        twice = bought_twice(gallery, app.truth.calls)
         for attempt in unknowns:
             bill = bills.get(attempt.id) or Decimal(0)
             gallery.ledger.resolve(attempt.id, dollars=bill, reason="the provider's own list")
@@ -209,6 +213,7 @@ def proof(app: OfflineApp, place: Path, asked: argparse.Namespace) -> dict:
             "requests": app.truth.requests,
             "items": gallery.search(limit=1).total,
             "asked_twice": app.truth.requests - asked.photos,
+            "bought_twice": dict(twice),
             "faults": sum(faults.values()),
             "unknown": len(unknowns),
             "bill_within_committed": bounded,
@@ -222,6 +227,7 @@ def judge(line: dict, asked: argparse.Namespace) -> list[str]:
     figures = {
         "lost": line["captioned"] == line["items"] == asked.photos,
         "asked_twice": line["asked_twice"] <= asked.kills * CONCURRENCY + line["faults"],
+        "bought_twice": line["bought_twice"].get("killed", 0) <= asked.kills * CONCURRENCY,
         "ledger": line["ledger_is_truth"] and line["bill_within_committed"],
         "memory": line["peak_mb"] < LIMIT_MB,
         "quote": line["quote_seconds"] < QUOTE_SECONDS,

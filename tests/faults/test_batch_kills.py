@@ -6,20 +6,20 @@ file's answers wait at the provider, and the batch carries our mark.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from forked import Zygote
 from PIL import Image
+from proof import bought_twice
 
 from playground.provider.offline.app import OfflineApp
 from playground.provider.offline.server import OfflineServer
@@ -67,25 +67,6 @@ if os.environ.get("PLAYGROUND_ALL_KILLS"):
         *dict.fromkeys((point, hit) for point, _ in CELLS if "batch" in point for hit in (1, 2)),
     ]  # fmt: skip
 
-Run = Callable[..., int]
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[subprocess.Popen[str]]:
-    started = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("zygote.py"))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-    )
-    yield started
-    assert started.stdin is not None
-    assert started.stdout is not None
-    started.stdin.close()
-    started.wait(10)
-    started.stdout.close()
-
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -102,16 +83,13 @@ def place() -> Iterator[Path]:
         yield Path(name)
 
 
-def asked(
-    zygote: subprocess.Popen[str], server: OfflineServer, place: Path, photos: Path, **more: object
-) -> int:
+def asked(zygote: Zygote, server: OfflineServer, place: Path, photos: Path, **more: object) -> int:
     """Run it in a process of its own; how that ended."""
-    cell = {"gallery": str(place / "g"), "base_url": server.base_url, "what": "batch"}
-    assert zygote.stdin is not None
-    assert zygote.stdout is not None
-    zygote.stdin.write(json.dumps(cell | {"photo": str(photos)} | more) + "\n")
-    zygote.stdin.flush()
-    return int(zygote.stdout.readline())
+    return zygote.do("batch", **cell(server, place, photos), **more)
+
+
+def cell(server: OfflineServer, place: Path, photos: Path) -> dict[str, str]:
+    return {"gallery": str(place / "g"), "base_url": server.base_url, "photo": str(photos)}
 
 
 def within(place: Path, app: OfflineApp) -> None:
@@ -126,6 +104,7 @@ def within(place: Path, app: OfflineApp) -> None:
 def whole(place: Path, app: OfflineApp, *, tidy: bool = True) -> None:
     """Every photo has one caption, was asked once, and the ledger is the bill."""
     with Gallery(place / "g") as gallery:
+        assert not bought_twice(gallery, app.truth.calls)
         items = list(gallery.each())
         assert [len(item.captions) for item in items] == [1] * PHOTOS
         totals = gallery.ledger.totals()
@@ -141,7 +120,7 @@ def whole(place: Path, app: OfflineApp, *, tidy: bool = True) -> None:
 
 @pytest.mark.parametrize(("point", "hit"), CELLS)
 def test_a_kill_at_any_step_buys_nothing_twice(
-    zygote: subprocess.Popen[str], photos: Path, place: Path, point: str, hit: int
+    zygote: Zygote, photos: Path, place: Path, point: str, hit: int
 ) -> None:
     with OfflineServer(OfflineApp()) as server:
         status = asked(zygote, server, place, photos, failpoint=f"{point}:{hit}:kill")
@@ -153,7 +132,7 @@ def test_a_kill_at_any_step_buys_nothing_twice(
 
 
 def test_a_kill_while_a_batch_is_closed_is_taken_up(
-    zygote: subprocess.Popen[str], photos: Path, place: Path
+    zygote: Zygote, photos: Path, place: Path
 ) -> None:
     with OfflineServer(OfflineApp(faults="batch-expired@1")) as server:
         status = asked(zygote, server, place, photos, failpoint="in_close:1:kill")
@@ -167,20 +146,15 @@ def test_a_kill_while_a_batch_is_closed_is_taken_up(
         assert server.app.truth.requests == before
 
 
-def test_kills_at_any_time_lose_nothing(
-    zygote: subprocess.Popen[str], photos: Path, place: Path
-) -> None:
+def test_kills_at_any_time_lose_nothing(zygote: Zygote, photos: Path, place: Path) -> None:
     dice = random.Random(7)
     with OfflineServer(OfflineApp()) as server:
         for _ in range(5):
-            begun = subprocess.Popen(
-                [sys.executable, "-c", ASK, server.base_url, str(place / "g"), str(photos)],
+            begun = zygote.begin(
+                "batch", **cell(server, place, photos), max_lines=1, lost_after=0.5
             )
-            try:
-                begun.wait(0.9 + dice.random() * 0.8)
-            except subprocess.TimeoutExpired:
-                begun.kill()
-                begun.wait()
+            due = time.monotonic() + dice.random() * 0.8
+            begun.kill_when(lambda due=due: time.monotonic() >= due)
             if (place / "g" / "gallery.db").exists():
                 within(place, server.app)
         # A creation that was on its way when its program died shows within that time.
@@ -188,20 +162,8 @@ def test_kills_at_any_time_lose_nothing(
         whole(place, server.app)
 
 
-ASK = """
-import sys, time
-from playground.batch import caption_in_batches
-from playground.provider.connect import connect
-from playground.store import Gallery
-url, place, photos = sys.argv[1:]
-with connect(base_url=url, environ={}) as client, Gallery(place) as gallery:
-    caption_in_batches(photos, gallery, client, wait=lambda _: time.sleep(0.01) or False,
-                       max_lines=1, lost_after_seconds=0.5)
-"""
-
-
 def test_a_kill_during_the_second_try_is_survived_too(
-    zygote: subprocess.Popen[str], photos: Path, place: Path
+    zygote: Zygote, photos: Path, place: Path
 ) -> None:
     with OfflineServer(OfflineApp()) as server:
         for point in ("batch_created:1", "batch_recorded:1", "headers:3", "in_settle:1"):

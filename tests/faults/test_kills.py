@@ -7,10 +7,7 @@ whole is never lost and never bought twice, every kept file is whole.
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from forked import Zygote
 from PIL import Image
 
 from playground import runner
@@ -52,27 +50,16 @@ def server() -> Iterator[OfflineServer]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def run(server: OfflineServer) -> Iterator[Run]:
+@pytest.fixture
+def run(zygote: Zygote, server: OfflineServer) -> Run:
     """Do calls in a process of their own; returns how it ended."""
-    zygote = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("zygote.py"))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-    )
 
     def one(gallery: Path, what: str, failpoint: str = "", **more) -> int:
-        cell = {"gallery": str(gallery), "base_url": server.base_url, "what": what}
-        zygote.stdin.write(json.dumps(cell | {"failpoint": failpoint} | more) + "\n")
-        zygote.stdin.flush()
-        return int(zygote.stdout.readline())
+        return zygote.do(
+            what, gallery=str(gallery), base_url=server.base_url, failpoint=failpoint, **more
+        )
 
-    yield one
-    zygote.stdin.close()
-    zygote.wait(10)
-    zygote.stdout.close()
+    return one
 
 
 @pytest.fixture

@@ -27,7 +27,18 @@ def test_reservations_are_on_disk_before_a_request_and_files_before_their_rows(
     log, place = tmp_path / "log", tmp_path / "g"
     with OfflineServer(OfflineApp()) as server:
         cell = {"gallery": str(place), "base_url": server.base_url, "what": "1", "times": SAVES}
-        traced = ["strace", "-f", "-y", "-s", "40", "-e", f"trace={CALLS}", "-o", str(log)]
+        traced = [
+            "strace",
+            "-f",
+            "--seccomp-bpf",
+            "-y",
+            "-s",
+            "40",
+            "-e",
+            f"trace={CALLS}",
+            "-o",
+            str(log),
+        ]
         zygote = [sys.executable, str(Path(__file__).with_name("zygote.py"))]
         done = subprocess.run(
             traced + zygote, input=json.dumps(cell) + "\n", capture_output=True, text=True
