@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -81,21 +82,20 @@ async def visits(url: str, count: int, rate: float) -> list[dict[str, Any]]:
 
 def kernels(server: psutil.Process) -> list[psutil.Process]:
     """The kernels below the server."""
-    return [
-        child
-        for child in server.children(recursive=True)
-        if "playground.public.kernel" in child.cmdline()
-    ]
+    found = []
+    for child in server.children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # just ended
+            if "playground.public.kernel" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def private_megabytes(processes: list[psutil.Process]) -> float:
     """Memory that is theirs: shared pages counted once for all (proportional set size)."""
     total = 0
     for each in processes:
-        try:
+        with contextlib.suppress(psutil.Error):
             total += each.memory_full_info().pss
-        except psutil.Error:
-            continue
     return total / 1e6
 
 
