@@ -137,23 +137,21 @@ def make_one(page: Any, number: int) -> None:
 
 def annotate_one(page: Any, number: int) -> None:
     """Rate a picture by its key; every tenth time give it a long note, too."""
-    tiles = page.locator(".hp-tile").count()
-    tile = page.locator(".hp-tile").nth(number % min(20, tiles))
-    rating = 1 + (number // 20) % 5
-    tile.focus()
+    place, rating = number % 12, 1 + (number // 12) % 5
+    # By its place: tiles stand in the page in the order in which they came into sight.
+    tile = f".hp-grid li[data-place='{place}'] .hp-tile"
+    page.locator(tile).focus()
     page.keyboard.press(str(rating))
-    page.wait_for_function(
-        "([at, stars]) => document.querySelectorAll('.hp-tile')[at]?.querySelector('.hp-stars')"
-        "?.ariaLabel === `${stars} of 5 stars`",
-        arg=[number % min(20, tiles), rating],
-    )
+    page.locator(f"{tile} .hp-stars[aria-label='{rating} of 5 stars']").wait_for(state="attached")
     if number % 10 == 0:
         page.keyboard.press("Enter")
         note = page.get_by_label("Note", exact=True)
         note.fill(f"Note number {number}: " + "the light is good here, keep it. " * 20)
         note.blur()
-        page.locator("dialog.hp-lightbox").get_by_text("Saved").first.wait_for()
-        page.keyboard.press("Escape")
+        dialog = page.locator("dialog.hp-lightbox[open]")
+        dialog.get_by_text("Saved", exact=True).first.wait_for()
+        dialog.locator(".hp-close").click()
+        dialog.wait_for(state="hidden")
 
 
 def main() -> int:
