@@ -38,6 +38,8 @@ NAMES = (
     "google-chrome",
     "google-chrome-stable",
 )
+# Layout depends on the width and colours on the theme: two looks see both of each.
+SIGHTS = [(1440, "light"), (360, "dark")]
 
 
 def pytest_collection_modifyitems(items):
@@ -59,6 +61,47 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The source of axe-core."""
+    return (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(params=SIGHTS, ids=["wide-light", "narrow-dark"])
+def sight(request):
+    """Width in pixels and theme under which a page is looked at."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def audit(axe):
+    """What keeps people out of a page by axe-core, rule and first element, and what is wider than
+    its window: `audit(page)`, `audit(page, ".hp")`, `audit(page, sight=(360, "dark"))`.
+    """
+
+    def found(page, where="html", *, sight=None):
+        if sight is not None:
+            width, scheme = sight
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(
+                "dark => document.querySelector('.hp').classList.contains('hp-dark') === dark",
+                arg=scheme == "dark",
+            )
+        if not page.evaluate("typeof axe === 'object'"):
+            page.evaluate(axe)
+        violations = page.evaluate("async (where) => (await axe.run(where)).violations", where)
+        serious = [
+            (each["id"], each["nodes"][0]["html"][:200])
+            for each in violations
+            if each["impact"] in {"serious", "critical"}
+        ]
+        wide, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        return serious + ([("wider than its window", wide)] if wide > window else [])
+
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,7 +17,6 @@ from playground.provider.offline.app import OfflineApp
 from playground.provider.offline.server import OfflineServer
 from playground.store import Gallery
 
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 HOSTILE = "<img src=x onerror=window.__x=1>{{1+1}}.jpg"
 NAMELESS = """[...document.querySelectorAll('.hp button, .hp input, .hp select, .hp textarea')]
     .filter((e) => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length))
@@ -122,29 +120,6 @@ def go(page):
     return page.locator(".ap-pay .ap-go").first
 
 
-def serious(page):
-    """What axe finds in light and dark, wide and narrow; and what is wider than the window."""
-    page.evaluate(AXE)
-    found = []
-    for width in (360, 1440):
-        page.set_viewport_size({"width": width, "height": 900})
-        for scheme in ("dark", "light"):
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_function(
-                "dark => document.querySelector('.hp').classList.contains('hp-dark') === dark",
-                arg=scheme == "dark",
-            )
-            violations = page.evaluate("async () => (await axe.run(document)).violations")
-            found += [
-                (width, scheme, each["id"], each["nodes"][0]["html"][:200])
-                for each in violations
-                if each["impact"] in {"serious", "critical"}
-            ]
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        found += [(width, "is too wide", wide)] if wide > width else []
-    return found
-
-
 def worker(place):
     desk = Desk(place)
     return desk.seen(desk.ids()[0]).status["owner"]["pid"]
@@ -202,8 +177,12 @@ def test_an_archive_from_the_folder_to_the_gallery_with_the_tab_closed_in_betwee
     expect(page.locator(".hp-grid .hp-tile").first).to_be_visible(timeout=90_000)
 
 
-def test_every_state_of_the_page_is_accessible(open_page, folder):
+def test_every_state_of_the_page_is_accessible(open_page, folder, audit):
     page = open_page()
+
+    def serious(page):
+        return audit(page, sight=(1440, "light")) + audit(page, sight=(360, "dark"))
+
     found = {"empty": serious(page)}
     plan(page, folder)
     page.get_by_role("checkbox", name="Ask once per group").check()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,7 +13,6 @@ from playground import photos, serve
 from playground.demo import PHOTOS
 from playground.store import Gallery
 
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 HOSTILE = (
     "<img src=x onerror=window.__x=1><script>window.__x=2</script>"
     "<svg onload=window.__x=3>{{constructor.constructor('window.__x=4')()}}"
@@ -91,16 +89,6 @@ def caption(page, answers):
 def task(page, name):
     page.locator(".cp-chip", has_text=name).first.click()
     expect(page.get_by_role("radio", name=name)).to_be_checked()
-
-
-def serious(page):
-    page.evaluate(AXE)
-    found = page.evaluate("async () => (await axe.run(document)).violations")
-    return [
-        (each["id"], each["nodes"][0]["html"][:200])
-        for each in found
-        if each["impact"] in {"serious", "critical"}
-    ]
 
 
 def test_two_photos_two_models_one_accepted_and_found_in_the_gallery(page, folder, captioning):
@@ -253,8 +241,8 @@ def test_everything_can_be_reached_with_the_keyboard(page):
     assert page.evaluate(NAMELESS) == []
 
 
-def test_axe_finds_nothing_serious_in_both_themes(page):
-    assert serious(page) == []
+def test_axe_finds_nothing_serious_in_both_themes(page, audit):
+    assert audit(page) == []
     add(page, "cat.jpg")
     caption(page, 2)
     page.locator(".cp-accept").first.click()
@@ -262,10 +250,10 @@ def test_axe_finds_nothing_serious_in_both_themes(page):
     task(page, "Alt text")
     page.get_by_text("Show as table").click()
     expect(page.locator(".cp-table td").first).to_be_visible()
-    assert serious(page) == []
+    assert audit(page) == []
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.querySelector('.hp').classList.contains('hp-dark')")
-    assert serious(page) == []
+    assert audit(page) == []
 
 
 def test_photos_question_and_answers_come_back_after_a_reload(page):

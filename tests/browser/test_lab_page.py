@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,14 +13,11 @@ from playground.lab.exercises import EXERCISES
 from playground.state.lab_forms import DEFAULTS
 from playground.values import ImageRequest
 
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 TABS = tuple(DEFAULTS)
 HOSTILE = "<img src=x onerror=window.__x=1><script>window.__x=2</script>"
 NAMELESS = """[...document.querySelectorAll('.hp button, .hp input, .hp select, .hp textarea')]
     .filter((e) => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length))
     .map((e) => e.outerHTML)"""
-WIDE = """Math.max(document.documentElement.scrollWidth,
-    document.querySelector('#rendered_cells').scrollWidth)"""
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +61,6 @@ def go(page, tab):
     page.wait_for_function(f"document.querySelector('.hp').dataset.shown{tab} !== undefined")
     expect(page.locator(f"#lb-panel-{tab} .lb-out > *").first).to_be_visible()
     return page.locator(f"#lb-panel-{tab}")
-
-
-def serious(page):
-    page.evaluate("(source) => window.axe || eval(source)", AXE)
-    found = page.evaluate("async () => (await axe.run('.hp')).violations")
-    return [
-        (each["id"], each["nodes"][0]["html"][:200])
-        for each in found
-        if each["impact"] in {"serious", "critical"}
-    ]
 
 
 def quoted(size, quality, prompt=20, model="gpt-image-2"):
@@ -237,17 +223,9 @@ def test_the_board_shows_samples_as_practice_and_becomes_a_post(page):
     expect(panel.locator(".lb-post")).to_have_value(re.compile(r"690x497\]\(upload://"))
 
 
-@pytest.mark.parametrize("width", [1440, 360])
-def test_axe_finds_nothing_serious_on_any_tab_in_both_themes(page, width):
-    page.set_viewport_size({"width": width, "height": 800})
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        dark = "document.querySelector('.hp').classList.contains('hp-dark')"
-        page.wait_for_function(dark if scheme == "dark" else f"!{dark}")
-        for tab in TABS:
-            go(page, tab)
-            assert (scheme, tab, serious(page)) == (scheme, tab, [])
-            if width == 360:
-                assert (tab, page.evaluate(WIDE) <= width) == (tab, True)
+def test_axe_finds_nothing_serious_on_any_tab(page, audit, sight):
+    for tab in TABS:
+        go(page, tab)
+        assert (tab, audit(page, ".hp", sight=sight)) == (tab, [])
     page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": 1440, "height": 900})

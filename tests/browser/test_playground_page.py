@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,7 +12,6 @@ from playground import serve
 from playground.demo import PHOTOS
 from playground.store import Gallery
 
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 WIZARD = "Original ancient wizard profile card, readable stats, cinematic lighting, detailed robes"
 HOSTILE = (
     "<img src=x onerror=window.__x=1> <script>window.__x=2</script> "
@@ -69,17 +67,6 @@ def generate(page, text):
     button.click()
     expect(page.locator(".hp-result .hp-prompt")).to_have_text(text, timeout=30_000)
     expect(page.locator(".hp-made.hp-whole")).to_be_visible()
-
-
-def serious(page):
-    """What axe-core finds that keeps people out: identifier and first element."""
-    page.evaluate(AXE)
-    found = page.evaluate("async () => (await axe.run(document)).violations")
-    return [
-        (each["id"], each["nodes"][0]["html"][:200])
-        for each in found
-        if each["impact"] in {"serious", "critical"}
-    ]
 
 
 def test_a_prompt_is_priced_made_rated_and_found_again(visit, playing):
@@ -217,16 +204,16 @@ def test_hostile_prompts_and_names_do_not_run(visit, tmp_path):
     assert page.wrong == []
 
 
-def test_axe_finds_nothing_serious_on_both_pages_in_both_themes(chromium, playing, visit):
+def test_axe_finds_nothing_serious_on_both_pages_in_both_themes(playing, visit, audit):
     generate(visit, "a cat")
     visit.get_by_text("More settings").click()
-    assert serious(visit) == []
+    assert audit(visit) == []
     visit.emulate_media(color_scheme="dark")
     visit.wait_for_function("document.querySelector('.hp').classList.contains('hp-dark')")
-    assert serious(visit) == []
+    assert audit(visit) == []
     visit.goto(playing[1])
     expect(visit.locator(".hp-grid .hp-tile").first).to_be_visible(timeout=90_000)
-    assert serious(visit) == []
+    assert audit(visit) == []
 
 
 def test_a_narrow_page_does_not_scroll_sideways_and_keeps_the_button_in_sight(chromium, playing):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -12,8 +11,6 @@ from playwright.sync_api import expect
 from playground.public import launch
 from playground.publish import FIELDS, Selection, Snapshot, publish
 from playground.store import Gallery
-
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +56,6 @@ def _foreign(url, public):
     return not url.startswith((public, "data:", f"blob:{public}", public.replace("http", "ws")))
 
 
-def serious(page):
-    page.evaluate(AXE)
-    found = page.evaluate("async () => (await axe.run(document)).violations")
-    return [
-        (each["id"], each["nodes"][0]["html"][:200])
-        for each in found
-        if each["impact"] in {"serious", "critical"}
-    ]
-
-
 def test_a_visitor_searches_filters_looks_and_gets_links(open_page, snapshot):
     page = open_page()
     expect(page.locator(".pub-count")).to_have_text("28 pictures")
@@ -105,13 +92,12 @@ def test_a_link_opens_an_item_within_its_search_and_theme(open_page, snapshot):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "dark"), (360, "light")])
-def test_axe_finds_nothing_serious(open_page, width, scheme):
+def test_axe_finds_nothing_serious(open_page, audit, width, scheme):
     page = open_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    assert serious(page) == []
+    assert audit(page) == []
     page.locator(".pub-tile").first.click()
     expect(page.locator(".pub-lightbox dl")).to_be_visible()
-    assert serious(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert audit(page) == []
 
 
 def test_a_page_whose_kernel_is_gone_says_so_and_offers_a_way_on(open_page, public):
