@@ -37,7 +37,7 @@ from playground.values import Quote
 
 _SHOWN_PX = 384
 # What belongs to long runs at a terminal and means nothing in a cell: refused there when given.
-_NOT_HERE = ("as_is", "concurrency", "pilot", "via", "wait_for_all")
+_NOT_HERE = ("as_is", "compare", "concurrency", "pilot", "via", "wait_for_all")
 
 
 @magics_class

@@ -116,12 +116,17 @@ def environ(home):
     return {**kept, "HOME": str(home), "PLAYGROUND_PROVIDER": "offline"}
 
 
+_JUPYTER = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+
+
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab: its address with the token, and the folder of notebooks it opens."""
+    """A running JupyterLab: its address with the token, the folder of notebooks that it opens, and
+    the one with what it trusts."""
 
     url: str
     notebooks: Path
+    data: Path
 
     def end_kernels(self) -> None:
         """End what was started, so that one test's kernels don't slow the next one down."""
@@ -143,14 +148,26 @@ def lab(environ, tmp_path_factory):
     place = tmp_path_factory.mktemp("lab")
     shutil.copytree(serve.notebooks_folder(), place / "notebooks")
     kept = {k: v for k, v in environ.items() if not k.startswith(("PLAYGROUND_", "OPENAI_"))}
-    jupyter = {name: str(place / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
+    jupyter = {name: str(place / name) for name in _JUPYTER}
     inside = {**kept, **jupyter, "PLAYGROUND_GALLERY": str(place / "gallery")}
     with serve.jupyterlab(0, notebooks=place / "notebooks", environ=inside) as (url, _):
-        yield Lab(url, place / "notebooks")
+        yield Lab(url, place / "notebooks", place / "JUPYTER_DATA_DIR")
+
+
+@pytest.fixture(scope="session")
+def accepting():
+    """Makes a JupyterLab page take what Lab itself asks on a slow machine (which kernel, that one
+    did not start), but not what a test may have asked for: a restart."""
+
+    def accept(page):
+        asked = page.locator("dialog.jp-Dialog").filter(has_not_text="Restart")
+        page.add_locator_handler(asked, lambda dialog: dialog.locator(".jp-mod-accept").click())
+
+    return accept
 
 
 @pytest.fixture
-def open_notebook(chromium, lab):
+def open_notebook(chromium, lab, accepting):
     """Opens a page's notebook in JupyterLab, in a browser of its own, and runs its cell:
     `open_notebook("gallery", ".hp-tile", PLAYGROUND_GALLERY=…)`.
 
@@ -170,10 +187,7 @@ def open_notebook(chromium, lab):
             stack.callback(lab.end_kernels)
             stack.callback(context.close)
             page = context.new_page()
-            # What Lab itself asks on a slow machine (which kernel, that one did not start), but
-            # not what a test may have asked for.
-            asked = page.locator("dialog.jp-Dialog").filter(has_not_text="Restart")
-            page.add_locator_handler(asked, lambda dialog: dialog.locator(".jp-mod-accept").click())
+            accepting(page)
             # A workspace of its own: Lab opens again what was open in the one it is in.
             page.goto(lab.url.replace("/lab?", f"/lab/workspaces/{name}/tree/{path.name}?"))
             run_cell(page, shown)

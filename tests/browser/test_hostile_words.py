@@ -293,23 +293,15 @@ def test_in_a_notebook_that_nbconvert_makes_a_page_of(page, notebook, tmp_path):
     assert [url for url in page.foreign if "evil" in url] == []
 
 
-def test_in_a_trusted_notebook_in_jupyterlab(page, notebook, tmp_path, environ, accepting):
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
-    nbformat.write(notebook, folder / "hostile.ipynb")
-    data = tmp_path / "data"
-    data.mkdir()
-    notary = NotebookNotary(data_dir=str(data))
-    notary.sign(nbformat.read(folder / "hostile.ipynb", as_version=4))
+def test_in_a_trusted_notebook_in_jupyterlab(page, notebook, lab, accepting):
+    path = lab.notebooks / "hostile.ipynb"
+    nbformat.write(notebook, path)
+    notary = NotebookNotary(data_dir=str(lab.data))
+    notary.sign(nbformat.read(path, as_version=4))
     notary.store.close()
-    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
-    jupyter = {name: str(tmp_path / name.lower()) for name in names}
-    inside = {**environ, **jupyter, "JUPYTER_DATA_DIR": str(data)}
-    with serve.jupyterlab(0, notebooks=folder, environ=inside) as (url, _):
-        accepting(page)
-        page.goto(url.replace("/lab?", "/lab/tree/hostile.ipynb?"))
-        last = page.get_by_text("Gallery('")
-        expect(last.first).to_be_attached(timeout=90_000)
-        page.wait_for_function("window.control === 1")
-        assert page.evaluate("window.tripped") is None
-        assert [url for url in page.foreign if "evil" in url] == []
+    accepting(page)
+    page.goto(lab.url.replace("/lab?", "/lab/workspaces/hostile/tree/hostile.ipynb?"))
+    expect(page.get_by_text("Gallery('").first).to_be_attached(timeout=90_000)
+    page.wait_for_function("window.control === 1")
+    assert page.evaluate("window.tripped") is None
+    assert [url for url in page.foreign if "evil" in url] == []

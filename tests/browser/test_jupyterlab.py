@@ -128,7 +128,8 @@ def test_a_run_over_an_archive_is_there_when_the_cell_is_run_again(
 ):
     place = tmp_path / "gallery"
     shown = ".hp[data-stage]"
-    with OfflineServer(OfflineApp(latency_ms=50, rpm=300)) as provider:
+    # Two photos a second: it is paused before it ends.
+    with OfflineServer(OfflineApp(latency_ms=50, rpm=120, burst_seconds=1)) as provider:
         chosen = {"PLAYGROUND_GALLERY": place, "OPENAI_BASE_URL": provider.base_url}
         page = open_notebook("3_archive", shown, **chosen)
         page.get_by_role("textbox", name="Folder on the machine").fill(str(photos))

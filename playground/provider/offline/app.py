@@ -52,6 +52,7 @@ class OfflineApp:
         faults: a plan (see `faults`), or its text.
         seed: varies pictures, words and faults; the same seed gives the same answers.
         rpm: requests per minute before 429; None for no limit.
+        burst_seconds: how much unused allowance can be saved up.
         tpm: tokens per minute before 429; None for no limit.
         clock: seconds, for the limits.
     """
@@ -63,6 +64,7 @@ class OfflineApp:
         faults: Faults | str | None = None,
         seed: int = 0,
         rpm: float | None = None,
+        burst_seconds: float = 60.0,
         tpm: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -70,7 +72,7 @@ class OfflineApp:
         self._latency_seconds = latency_ms / 1000
         self._faults = faults if isinstance(faults, Faults) else Faults.parse(faults, seed)
         self._seed = seed
-        self._limits = Limits(rpm, tpm, clock=clock)
+        self._limits = Limits(rpm, tpm, burst_seconds=burst_seconds, clock=clock)
         self._ordinals = itertools.count(1)
         answers = {path: partial(self._answered, path) for path in _BATCHED}
         self.desk = Desk(answers, self.truth, self._faults, seed)
