@@ -7,7 +7,7 @@ PORT ?=
 NO_BROWSER ?=
 ARGS ?=
 # Two files at a time, or as many as there are cores, up to four: more would fight over Chromium.
-PARALLEL ?= --numprocesses=auto --maxprocesses=4 --dist=loadfile
+PARALLEL ?= --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 # Without byte code every process that a page or a test starts would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv

@@ -70,7 +70,7 @@ def inside(environ, provider):
 
 @pytest.fixture
 def address(place, inside):
-    with serve.voila(place, 0, pages="all", environ=inside) as (url, _):
+    with serve.voila(place, 0, pages="all", environ=inside, preheat=False) as (url, _):
         yield url.replace("gallery.ipynb", "3_archive.ipynb")
 
 

@@ -68,7 +68,10 @@ def places(tmp_path_factory, environ):
     folder = tmp_path_factory.mktemp("badly") / "gallery"
     calls = {n: fault for n, (fault, *_) in enumerate(ENDINGS, 1)}
     extra = {"faulty": notebook(FAULTY.replace("{calls}", repr(calls)))}
-    with serve.voila(folder, 0, pages="all", environ=environ, extra=extra) as (url, _):
+    with serve.voila(folder, 0, pages="all", environ=environ, extra=extra, preheat=False) as (
+        url,
+        _,
+    ):
         yield {
             name: url.replace("/gallery.ipynb", f"/{name}.ipynb")
             for name in ("gallery", "1_playground", "2_captions", "faulty")

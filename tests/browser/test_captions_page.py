@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def captioning(folder, environ):
     """The addresses of the captions page and the gallery page, on one gallery."""
-    with serve.voila(folder, 0, pages="all", environ=environ) as (url, _):
+    with serve.voila(folder, 0, pages="all", environ=environ, preheat=False) as (url, _):
         yield url.replace("gallery.ipynb", "2_captions.ipynb"), url
 
 

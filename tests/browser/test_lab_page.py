@@ -23,7 +23,7 @@ NAMELESS = """[...document.querySelectorAll('.hp button, .hp input, .hp select, 
 @pytest.fixture(scope="module")
 def laboratory(demo_gallery, environ):
     """The address of the pricing lab, on the sample gallery."""
-    with serve.voila(demo_gallery, 0, pages="all", environ=environ) as (url, _):
+    with serve.voila(demo_gallery, 0, pages="all", environ=environ, preheat=False) as (url, _):
         yield url.replace("gallery.ipynb", "4_pricing_lab.ipynb")
 
 

@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def playing(folder, environ):
     """The addresses of the playground and the gallery page, on one gallery."""
-    with serve.voila(folder, 0, pages="all", environ=environ) as (url, _):
+    with serve.voila(folder, 0, pages="all", environ=environ, preheat=False) as (url, _):
         yield url.replace("gallery.ipynb", "1_playground.ipynb"), url
 
 
