@@ -29,11 +29,12 @@ lab: $(VENV)/.ready ## JupyterLab on notebooks/
 test: $(VENV)/.ready-test ## the tests; ARGS="-k gallery" chooses
 	@$(IN) -m pytest $(PARALLEL) $(ARGS)
 
-check: $(VENV)/.ready-test ## what CI runs: format, lint, types, then all tests (notebooks, docs and browser too)
+check: lint test ## what CI runs: format, lint, types, then all tests (notebooks, docs and browser too)
+
+lint: $(VENV)/.ready-test ## format, lint and types only
 	@$(IN) -m ruff format --check .
 	@$(IN) -m ruff check .
 	@$(IN) -m mypy
-	@$(IN) -m pytest $(PARALLEL) $(ARGS)
 
 clean: ## remove .venv and caches; galleries stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
@@ -70,4 +71,4 @@ $(VENV)/.ready-test: pyproject.toml | $(IN)
 	$(call install,.[test])
 	@touch $(VENV)/.ready
 
-.PHONY: help demo lab test check clean
+.PHONY: help demo lab test check lint clean

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,12 @@ class Talk:
         return None if answer is None else content_of(answer)
 
 
+def in_a_thread(coroutine):
+    """Its result; after a test of a page the main thread already has a loop, Playwright's."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 def content_of(read):
     data = read.get("content", {}).get("data")
     content = data.get("content") if isinstance(data, dict) else None
@@ -201,7 +208,7 @@ def talk(url, conversation):
             return result, channel.heard
 
     try:
-        return asyncio.run(having())
+        return in_a_thread(having())
     finally:
         leave(url, kernel_id)
 
@@ -660,7 +667,7 @@ def test_a_foreign_page_cannot_open_a_channel_or_end_a_visit(server):
     evil = {"Origin": "http://evil.example"}
     for headers in (evil, {**evil, "Host": "evil.example"}):
         with pytest.raises(HTTPClientError, match="403"):
-            asyncio.run(opened(**headers))
+            in_a_thread(opened(**headers))
     assert get(url, f"/voila/api/shutdown/{kernel_id}", "POST", b"", **evil)[0] == 403
     assert get(url, f"/api/kernels/{uuid.uuid4()}")[0] == 404
     leave(url, kernel_id)
