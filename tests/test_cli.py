@@ -244,6 +244,16 @@ def test_bad_input_gets_one_clear_line(run, arguments, words):
     assert words in one_line(err)
 
 
+def test_a_gallery_of_somebody_else_gets_one_clear_line(run, tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refused)  # the tests may run as root, who may do anything
+    line = one_line(run("gallery", "list", "--gallery", tmp_path, status=1)[1])
+    assert f"this user may not use {tmp_path / 'gallery.db'}" in line
+    assert "change its permissions" in line
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

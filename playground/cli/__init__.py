@@ -103,4 +103,7 @@ def _system_problem(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
     if error.errno == errno.ENOSPC:
         return f"the disk is full{where}; free some space and run the command again"
+    if isinstance(error, PermissionError):
+        what = error.filename or "what the command needs"
+        return f"this user may not use {what}; change its permissions, or name another place"
     return f"{error.strerror or error}{where}"

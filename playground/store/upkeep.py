@@ -132,22 +132,28 @@ def _files(
         else:
             unknown += 1
     if missing:
-        text = f"{len(missing):,} originals are missing: {_some(sorted(missing))}."
+        text = f"{_of(len(missing), 'original')} missing: {_some(sorted(missing))}."
         yield Finding("error", text, "Restore them from a backup; nothing else was changed.")
     if wrong:
-        text = f"{len(wrong):,} originals are damaged: {_some(wrong)}."
+        text = f"{_of(len(wrong), 'original')} damaged: {_some(wrong)}."
         yield Finding("error", text, "Restore them from a backup; nothing else was changed.")
     if unknown:
-        text = f"{unknown:,} files in originals belong to no item; they do no harm."
+        text = f"{_of(unknown, 'file')} in originals without an item; that does no harm."
         yield Finding("note", text)
     old = [name for name in stray if _is_old(opened, name, now)]
     if old:
-        text = f"{len(old):,} files were left unfinished by a crash."
+        text = f"{_of(len(old), 'file')} unfinished, left by a crash."
         if repair:
             _move_to_trash(opened, old)
-            yield Finding("note", text, f"They were moved to {opened.folder / opening.TRASH}.")
+            yield Finding("note", text, f"Moved to {opened.folder / opening.TRASH}.")
         else:
-            yield Finding("note", text, "`playground gallery verify --repair` moves them away.")
+            yield Finding(
+                "note", text, "`playground gallery verify --repair` moves such files away."
+            )
+
+
+def _of(count: int, what: str) -> str:
+    return f"1 {what} is" if count == 1 else f"{count:,} {what}s are"
 
 
 def _some(names: list[str]) -> str:

@@ -200,6 +200,30 @@ def test_the_bare_address_leads_to_the_gallery(page, places):
     untouched(page)
 
 
+GIVEN_UP = """
+document.addEventListener("DOMContentLoaded", () => {
+  const loads = Number(localStorage.getItem("loads") ?? 0) + 1;
+  localStorage.setItem("loads", loads);
+  if (loads > Number(localStorage.getItem("fail") ?? 1)) return;
+  const said = document.createElement("p");
+  said.textContent = "Error displaying widget: model not found";
+  document.querySelector("#rendered_cells").replaceWith(said);
+  said.id = "rendered_cells";
+});
+"""
+
+
+def test_a_page_that_the_widget_manager_gave_up_on_is_asked_for_once_more(page, places):
+    page.add_init_script(GIVEN_UP)
+    go(page, places, "gallery")
+    assert page.evaluate("localStorage.getItem('loads')") == "2"
+    page.evaluate("localStorage.setItem('fail', 9)")
+    page.reload()
+    expect(page.locator("#rendered_cells")).to_contain_text("Error displaying widget")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("localStorage.getItem('loads')") == "3"  # not again within a minute
+
+
 def test_axe_finds_nothing_serious_wide_and_narrow_in_light_and_dark(page, places, audit):
     for name in ("1_playground", "2_captions"):
         go(page, places, name)
