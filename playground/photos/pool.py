@@ -28,6 +28,12 @@ _MAX_ANSWER_BYTES = 1 << 28
 _IDLE_LOOKS = 20
 _PIPE_BYTES = 1 << 20
 _ENVIRONMENT = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+# glibc (elsewhere ignored) gives large blocks back to the system at once and gets them anew, a page
+# fault for every 4 kB: an eighth of the time that a photo of 12 megapixels takes.
+_ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
 # Two bare packages stand in for the real ones, so that only the worker's own modules are loaded.
 _START = """
 import sys, types
@@ -44,7 +50,7 @@ main()
 class _Child:
     def __init__(self) -> None:
         root = str(Path(__file__).resolve().parent.parent)
-        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        inherited = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         paths = [path for path in sys.path if path]
         self.process = subprocess.Popen(  # noqa: S603  our own interpreter and our own text
             [sys.executable, "-I", "-c", _START, repr((paths, root))],
@@ -52,7 +58,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,  # nothing of a message may wait here when this process is forked
-            env=environment,
+            env=inherited | _ALLOCATOR,
         )
         self.late = False
         for pipe in (self.process.stdin, self.process.stdout):
