@@ -344,6 +344,29 @@ def test_hits_read_in_parts_are_all_hits(mixed: Gallery, monkeypatch: pytest.Mon
         assert by_memory(mixed, text) == by_sql(mixed, text), text
 
 
+@pytest.mark.parametrize("as_hits", [0.0, 1e9], ids=["one by one", "by its hits"])
+def test_the_first_page_is_the_same_whichever_way_it_is_found(
+    mixed: Gallery, monkeypatch: pytest.MonkeyPatch, as_hits: float
+) -> None:
+    monkeypatch.setattr(wall, "_TRIED", 1)
+    monkeypatch.setattr(wall, "_AS_HITS", as_hits)
+    monkeypatch.setattr(wall, "_STEP", 1)
+    walked = []
+    walk = wall.Wall._walk
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        walked.append(arguments)
+        return walk(*arguments, **options)
+
+    monkeypatch.setattr(wall.Wall, "_walk", counted)
+    for text in ("fox kind:photo", "owl rating:>=2", "ow* -sea kind:image"):
+        expected = mixed.wall.answer(read(text), "newest").seqs(0, 500)
+        mixed.wall._hits.clear()
+        assert mixed.wall.first(read(text), "newest", 500) == expected
+        assert len(expected) > 1
+    assert bool(walked) is not bool(as_hits)
+
+
 def test_a_bound_is_known_before_the_number(
     mixed: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,11 +11,9 @@ import secrets
 import threading
 import time
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from typing import Any
 from traitlets import Instance
 from traitlets import Tuple as Many
 
-from playground import catalog, money, photos, pricing
+from playground import catalog, money, pricing
 from playground.errors import GalleryProblem, InvalidRequest, PhotoProblem, PlaygroundError
 from playground.jobs import Desk, Job, Seen
 from playground.jobs.desk import new_id
@@ -38,6 +36,7 @@ from playground.state.archive_board import (
     read_cap,
     spent,
 )
+from playground.state.archive_smalls import Small, SmallPictures, Submit
 from playground.state.page import Head, PageState
 from playground.state.question import Options
 from playground.store import Gallery, Where
@@ -47,14 +46,11 @@ from playground.values import GalleryItem, Tier
 NEWEST = 24
 FOUND = 12
 MOST_PILOT = 1000
-SMALL_PX = 200
 _WATCH_SECONDS = 0.1
 _LOOK_ANYWAY_SECONDS = 1.0
-_SMALLS = 400
 TIERS: tuple[Tier, ...] = ("standard", "flex", "batch")
 _FACETS = ("kind", "model", "rating", "tag")
 Launch = Callable[[Desk, str, int], Callable[[], str]]
-Submit = Callable[[Callable[[], None]], object]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -80,14 +76,6 @@ class Hits:
     query: str = ""
     items: tuple[GalleryItem, ...] = ()
     total: int = 0
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Small:
-    """A small picture (WebP) of a photo that is not in the gallery yet; empty where none is."""
-
-    sha256: str
-    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +118,7 @@ class ArchiveState(PageState):
     ) -> None:
         super().__init__(opener, provider=provider)
         self._launch = launch
-        self._submit = submit or _one_thread()
+        self._small_pictures = SmallPictures(self._tell_small, self._lock, submit)
         self.options = Options(models=("gpt-5.4-nano",))
         self.cap = Cap()
         self._sample = 0
@@ -144,8 +132,6 @@ class ArchiveState(PageState):
         self._stamp = -1
         self._looked_at = 0.0
         self._brought_at = (-1, "")
-        self._smalls: OrderedDict[str, bytes] = OrderedDict()
-        self._wanted: Sequence[Told] = ()
         self._watch = watch
         self._watching = False
 
@@ -374,13 +360,11 @@ class ArchiveState(PageState):
                 for one in group["photos"]
             }
             wanted = [(one, known[one]) for one in hashes if one in known]
-            self._submit(lambda: self._make_small(wanted))
+            self._small_pictures.of_files(wanted)
 
     def smalls_of(self, newest: Sequence[Told]) -> None:
         """Small pictures of captioned photos, from the gallery; each comes on `small`."""
-        self._wanted = newest
-        if newest:
-            self._submit(lambda: self._send_smalls(newest))
+        self._small_pictures.of_told(newest, self._store, self._thumbnail)
 
     # -- within --------------------------------------------------------------------------------
 
@@ -552,37 +536,8 @@ class ArchiveState(PageState):
         if running:
             self._refresh_head()
 
-    def _make_small(self, wanted: Sequence[tuple[str, str]]) -> None:
-        for sha256, path in wanted:
-            data = self._smalls.get(sha256)
-            if data is None:
-                data = b""
-                with suppress(PhotoProblem):
-                    data, _ = photos.thumbnail(Path(path), edge_px=SMALL_PX)
-                with self._lock:
-                    self._remember(sha256, data)
-            self.small = Small(sha256, data)
-
-    def _send_smalls(self, newest: Sequence[Told]) -> None:
-        for told in newest:
-            if self._wanted is not newest:
-                return  # newer captions have come, with another list of pictures to show
-            data = self._smalls.get(told.sha256)
-            if data is None:
-                with self._lock, suppress(PlaygroundError):
-                    data = self._store.thumbnails([told.item_id]).get(told.item_id)
-                if data is None:
-                    # Decoding takes a while: the page must not wait for it.
-                    with suppress(PlaygroundError):
-                        data = self._thumbnail(self._store.item(told.item_id))
-                with self._lock:
-                    self._remember(told.sha256, data or b"")
-            self.small = Small(told.sha256, data or b"")
-
-    def _remember(self, sha256: str, data: bytes) -> None:
-        self._smalls[sha256] = data
-        while len(self._smalls) > _SMALLS:
-            self._smalls.popitem(last=False)
+    def _tell_small(self, small: Small) -> None:
+        self.small = small
 
     def _begin_watching(self) -> None:
         if self._watch and not self._watching:
@@ -615,11 +570,6 @@ def _watch(known: weakref.ref[ArchiveState]) -> None:
         with suppress(Exception):
             state._news()
         del state
-
-
-def _one_thread() -> Submit:
-    """Small pictures are made one after the other, while the page stays usable."""
-    return ThreadPoolExecutor(1, thread_name_prefix="archive-small").submit
 
 
 def _facets(where: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,11 +39,12 @@ _KEPT_HITS = 12
 _MANY, _PARTS = 200_000, 4
 # The file of the columns is written anew after so many changes, or new items.
 _SAVED_AFTER, _SAVED_MORE = 500, 10_000
-# The first page reads so many hits of the index (about 0.5 microseconds each), fewer where the
-# conditions leave less than one item in fifty; then it looks at items one by one (20 each).
+# The first page reads hits of the index, or looks at items one by one whether they are hit, which
+# takes as long as so many hits: whatever should be quicker after some hits were read. Neither
+# reads more than this.
 _LOOKED_AT = 20_000
-_TRIED = 2_000
-_SPARSE = 50
+_TRIED = 1_000
+_AS_HITS = 60
 _WALKED, _STEP, _NEAR = 1200, 300, 20
 
 
@@ -205,10 +206,12 @@ class Wall:
         query = search.hits(question.terms, self._database.dialect, newest=True)
         if self._database.dialect != "sqlite":
             query = query.limit(_LOOKED_AT)
-        looked, dense = 0, int(fits.sum()) * _SPARSE > len(known)
+        looked, fitting, weighed = 0, int(fits.sum()), False
+        if fitting <= _STEP:
+            return self._walk(known, question, fits, count, hit=True)
         with self._database.read() as connection:
             cursor: Any = connection.execute(query).cursor
-            while looked < (_LOOKED_AT if dense else _TRIED):
+            while looked < _LOOKED_AT:
                 rows = cursor.fetchmany(max(200, count))
                 if not rows:
                     return found
@@ -217,7 +220,17 @@ class Wall:
                 found += map(int, known.seq[at[fits[at]]])
                 if len(found) >= count:
                     return found[:count]
-        return None if dense else self._walk(known, question, fits, count, hit=True)
+                if looked >= _TRIED and len(at) and not weighed:
+                    weighed = True
+                    # One hit in `rarity` meets the conditions; `apart` items lie between two hits.
+                    rarity, apart = len(known) / fitting, (len(known) - int(at[-1])) / looked
+                    to_read = min((count - len(found)) * rarity, len(known) / apart - looked)
+                    to_walk = min(count * apart, fitting)
+                    if to_walk <= _WALKED and to_walk * _AS_HITS < to_read:
+                        break
+            else:
+                return None
+        return self._walk(known, question, fits, count, hit=True)
 
     def _walk(
         self, known: Columns, question: Question, fits: Array, count: int, *, hit: bool

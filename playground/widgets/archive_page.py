@@ -25,8 +25,8 @@ from playground.state.archive_page import (
     Hits,
     Other,
     Selection,
-    Small,
 )
+from playground.state.archive_smalls import Small
 from playground.state.page import Head, Trouble
 from playground.state.question import LENGTHS, Options, offered
 from playground.store.told import RunBill, Told

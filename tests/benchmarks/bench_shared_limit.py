@@ -52,7 +52,7 @@ def main() -> int:
         rpm = round(60 * asked.per_second)
         with OfflineServer(OfflineApp(latency_ms=180, rpm=rpm)) as server:
             words = [sys.executable, "-c", RUN, server.base_url, f"{name}/gallery", str(photos)]
-            # The embedded provider loads what it describes photos with; that is not what is measured.
+            # What the embedded provider loads to describe photos is not what is measured.
             warm = [sys.executable, "-c", RUN, server.base_url, f"{name}/warm", f"{name}/one"]
             subprocess.run([*warm, "What is this?"], check=True)
             first = len(server.app.truth.calls)
