@@ -15,8 +15,9 @@ import sys
 import threading
 import urllib.parse
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
@@ -47,6 +48,22 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Close all connections."""
+
+
+def execute_many(
+    connection: sa.Connection, statement: sa.Insert, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert rows with the same keys, one at least.
+
+    On SQLite SQLAlchemy's work for each row, a fifth of the whole time, is left out: our columns
+    have neither a type nor a default in Python that would need it.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(statement, list(rows))
+        return
+    made = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
+    values = itemgetter(*(made.positiontup or ()))
+    connection.exec_driver_sql(str(made), [values(row) for row in rows])
 
 
 def wal_is_safe(version: tuple[int, int, int]) -> bool:

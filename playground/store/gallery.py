@@ -498,10 +498,11 @@ class Gallery:
         return [(item, new) for item, (_, new) in zip(loaded, made, strict=True)]
 
     def add_many(self, batch: Sequence[imported.Imported]) -> list[str]:
-        """Make items of originals that are kept already (`store_file`), thousands at a time.
+        """Make items of originals that are kept already (`store_file`).
 
-        Unlike `take_in`, each gets an item of its own, also where its bytes are known: it is for
-        filling a gallery from records whose files were moved here before.
+        Ten thousand at a time is quickest. Unlike `take_in`, each gets an item of its own, also
+        where its bytes are known: it is for filling a gallery from records whose files were moved
+        here before.
 
         Returns:
             Their ids.

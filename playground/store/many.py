@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from playground.store import items, results, schema, search
+from playground.store.database import execute_many
 from playground.store.imported import Imported
 from playground.store.records import clean, clean_tags, microseconds
 
@@ -31,7 +32,8 @@ def put(connection: sa.Connection, batch: Sequence[Imported], now_us: int) -> li
     small = {str(one.photo.sha256): one.thumbnail for one in batch if one.thumbnail is not None}
     for sha256, (data, size) in small.items():
         results.put_thumbnail(connection, sha256, data, size)
-    connection.execute(
+    execute_many(
+        connection,
         sa.insert(schema.items),
         [_item(one, id_, at) for one, id_, at in zip(batch, ids, moments, strict=True)],
     )
@@ -81,15 +83,15 @@ def put(connection: sa.Connection, batch: Sequence[Imported], now_us: int) -> li
         )
     for table, rows in ((schema.item_tags, tags), (schema.item_models, list(models.values()))):
         if rows:
-            connection.execute(results.insert_new(table, connection), rows)
+            execute_many(connection, results.insert_new(table, connection), rows)
     if words:
-        connection.execute(sa.insert(schema.captions), words)
+        execute_many(connection, sa.insert(schema.captions), words)
     search.put_new(connection, entries)
     return ids
 
 
 def _insert(connection: sa.Connection, table: sa.Table, rows: dict[str, dict[str, Any]]) -> None:
-    connection.execute(results.insert_new(table, connection), list(rows.values()))
+    execute_many(connection, results.insert_new(table, connection), list(rows.values()))
 
 
 def _file(one: Imported, now_us: int) -> dict[str, Any]:

@@ -248,6 +248,8 @@ def clean(text: str) -> str:
 
     File names in a foreign encoding carry such halves; PostgreSQL refuses NUL.
     """
+    if text.isascii() and "\0" not in text:
+        return text
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 

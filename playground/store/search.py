@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from playground.store import schema
+from playground.store.database import execute_many
 from playground.store.records import clean
 
 FIELDS = ("title", "prompt", "captions", "notes", "tags", "alt", "name")
@@ -188,7 +189,9 @@ def put_new(connection: sa.Connection, entries: Sequence[tuple[int, Mapping[str,
             put(connection, seq, fields, new=True)
         return
     empty = dict.fromkeys(FIELDS, "")
-    connection.execute(_FTS_INSERT, [{"seq": seq, **empty, **texts} for seq, texts in entries])
+    rows = [{"seq": seq, **empty, **texts} for seq, texts in entries]
+    if rows:
+        execute_many(connection, _FTS_INSERT, rows)
 
 
 def put_again(connection: sa.Connection, entries: Sequence[tuple[int, Mapping[str, str]]]) -> None:

@@ -33,7 +33,7 @@ from playground.store.question import read
 from playground.values import Photo
 
 VOCABULARY = 30_000
-BATCH = 2_000
+BATCH = 10_000
 MODELS = ("gpt-image-2", "gpt-image-2-mini", "gpt-image-2.5-flare")
 CAPTIONERS = ("gpt-5.4-nano", "gpt-5.4-mini")
 QUALITIES = ("low", "medium", "high")
