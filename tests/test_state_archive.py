@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from playground.jobs.worker import Worker
 from playground.provider.connect import connect
 from playground.provider.offline.app import OfflineApp
 from playground.provider.offline.server import OfflineServer
-from playground.state import archive_board
+from playground.state import archive_board, archive_page
 from playground.state.archive_board import board, read_cap
 from playground.state.archive_page import ArchiveState
 from playground.store import Gallery
@@ -74,7 +75,7 @@ def make(place):
     """Pages on one gallery, whose workers are threads; they end with the test."""
     workers, galleries = [], []
 
-    def made(*, client=None, launch=None, **how):
+    def made(*, client=None, launch=None, submit=None, **how):
         def within(desk, job_id, offset):
             opened = nullcontext(client) if client else connect("offline")
             worker = Worker(
@@ -91,7 +92,7 @@ def make(place):
             lambda: opened,
             provider="offline",
             launch=launch or within,
-            submit=lambda work: work(),
+            submit=submit or (lambda work: work()),
             watch=False,
         )
         state.troubles = []
@@ -617,3 +618,24 @@ def test_a_page_gets_texts_and_pictures_apart_and_nothing_is_saved_in_the_notebo
     assert len(pictures) == 10
     json.dumps([content for content, _ in sent])
     assert str(folder) not in json.dumps(view.get_state(), default=str)
+
+
+def test_a_list_of_captions_stays_until_its_small_pictures_are_there(make, folder, monkeypatch):
+    later = []
+    state = make(submit=later.append)
+    monkeypatch.setattr(archive_page, "_LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(archive_page, "_MOST_SECONDS", 1e9)
+    state.look_at(str(folder))
+    until(state, "planned")
+    state.run()
+    until(state, "ended")
+    running = replace(state.board, stage="running")
+    before = state.brought
+    state.smalls_of(before.newest)
+    state._brought_at = (-1, "")  # as if more had been captioned
+    state._show_brought(running)
+    assert state.brought is before
+    while later:
+        later.pop(0)()
+    state._show_brought(running)
+    assert state.brought is not before

@@ -48,6 +48,8 @@ FOUND = 12
 MOST_PILOT = 1000
 _WATCH_SECONDS = 0.1
 _LOOK_ANYWAY_SECONDS = 1.0
+# How long a list of captions stays at least, and at most until its small pictures are there.
+_LEAST_SECONDS, _MOST_SECONDS = 1.0, 8.0
 TIERS: tuple[Tier, ...] = ("standard", "flex", "batch")
 _FACETS = ("kind", "model", "rating", "tag")
 Launch = Callable[[Desk, str, int], Callable[[], str]]
@@ -132,6 +134,7 @@ class ArchiveState(PageState):
         self._stamp = -1
         self._looked_at = 0.0
         self._brought_at = (-1, "")
+        self._newest_at = float("-inf")
         self._watch = watch
         self._watching = False
 
@@ -529,12 +532,18 @@ class ArchiveState(PageState):
         if not answers or mark == self._brought_at:
             return
         running = now.stage == "running"
+        if running:
+            self._refresh_head()
+        moment = time.monotonic()
+        # A quick run brings captions faster than small pictures of their photos can be made.
+        stay = _MOST_SECONDS if self._small_pictures.busy else _LEAST_SECONDS
+        if running and moment - self._newest_at < stay:
+            return
+        self._newest_at = moment
         self._brought_at = mark
         told = self._store.newest_of_run(self._job_id, limit=NEWEST)
         bill = None if running else self._store.bill_of_run(self._job_id)
         self.brought = Brought(tuple(told), bill)
-        if running:
-            self._refresh_head()
 
     def _tell_small(self, small: Small) -> None:
         self.small = small

@@ -45,6 +45,12 @@ class SmallPictures:
         self._submit = submit or ThreadPoolExecutor(1, thread_name_prefix="archive-small").submit
         self._made: OrderedDict[str, bytes] = OrderedDict()
         self._wanted: Sequence[Told] = ()
+        self._pending = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether pictures of captioned photos are still to come."""
+        return self._pending > 0
 
     def of_files(self, wanted: Sequence[tuple[str, str]]) -> None:
         """Of photos by hash and path; those that cannot be decoded get no bytes."""
@@ -55,8 +61,9 @@ class SmallPictures:
     ) -> None:
         """Of captioned photos, from the gallery; what it has none of, `make` makes and keeps."""
         self._wanted = newest
-        if newest:
-            self._submit(lambda: self._from_gallery(newest, gallery, make))
+        with self._lock:
+            self._pending += 1
+        self._submit(lambda: self._from_gallery(newest, gallery, make))
 
     def _from_files(self, wanted: Sequence[tuple[str, str]]) -> None:
         for sha256, path in wanted:
@@ -69,6 +76,15 @@ class SmallPictures:
             self._tell(Small(sha256, data))
 
     def _from_gallery(
+        self, newest: Sequence[Told], gallery: Gallery, make: Callable[[GalleryItem], bytes]
+    ) -> None:
+        try:
+            self._each_from_gallery(newest, gallery, make)
+        finally:
+            with self._lock:
+                self._pending -= 1
+
+    def _each_from_gallery(
         self, newest: Sequence[Told], gallery: Gallery, make: Callable[[GalleryItem], bytes]
     ) -> None:
         for told in newest:

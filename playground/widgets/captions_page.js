@@ -482,9 +482,15 @@ class CaptionsPage extends Page {
     this.radios(this.who, "who", view.sights.map(({ model }, value) => ({ value, label: model })), this.seen, (value) => { this.seen = value; this.drawPhoto(); });
     this.radios(this.axis, "axis", [{ value: true, label: "tokens" }, { value: false, label: "dollars" }], this.onTokens, (value) => { this.onTokens = value; this.drawCurve(); });
     for (const [id, shot] of this.shots) shot.item.classList.toggle("cp-on", id === view.id);
-    this.drawPhoto();
-    this.drawCurve();
-    if (this.table.open) this.showTable();
+    // A key in the prompt changes neither the photo nor, mostly, the curve: the price comes first.
+    const photo = JSON.stringify([view.id, this.seen, view.sights, view.refused]);
+    const curve = JSON.stringify([view.long, view.curves, this.options?.resize]);
+    if (photo !== this.drawn?.photo) this.drawPhoto();
+    if (curve !== this.drawn?.curve || photo !== this.drawn?.photo) {
+      this.drawCurve();
+      if (this.table.open) this.showTable();
+    }
+    this.drawn = { photo, curve };
   }
 
   /** The photo with no more pixels than the model gets, under the grid that it is cut into. */
