@@ -85,6 +85,8 @@ def test_bounds_have_the_digits_that_their_distance_is_worth() -> None:
     def text(low: str, high: str) -> str:
         return str(Forecast(Decimal(low), Decimal(low), Decimal(high), 0.9, 50))
 
+    # Two ends that would read alike show the digits in which they differ.
+    assert text("4.87812", "4.8799").startswith("$4.8781 to $4.8799 ")
     assert text("41.8049", "44.0951") == "$41.80 to $44.10 (90 %, from 50 photos)"
     assert text("0.012345", "0.012567").startswith("$0.01234 to $0.01257")
     assert text("2", "2").startswith("$2.00 to $2.00")

@@ -204,10 +204,9 @@ def _rounded(low: Decimal, high: Decimal) -> tuple[str, str]:
     if high <= low:
         return money.short(low), money.short(high)
     step = Decimal(1).scaleb(min(-2, (high - low).adjusted() - 1))
-    return (
-        money.short(low.quantize(step, ROUND_FLOOR)),
-        money.short(high.quantize(step, ROUND_CEILING)),
-    )
+    low, high = low.quantize(step, ROUND_FLOOR), high.quantize(step, ROUND_CEILING)
+    told = money.short(low), money.short(high)
+    return (f"${money.plain(low)}", f"${money.plain(high)}") if told[0] == told[1] else told
 
 
 def _money(value: float) -> Decimal:
