@@ -90,12 +90,13 @@ class Fire:
         return count, self.ended(self.begin(**options))
 
 
-def accounted(gallery: Gallery, app: OfflineApp) -> None:
+def accounted(gallery: Gallery, app: OfflineApp) -> Counter[str]:
     """M1 to M5 and M8: money within its bounds, every request reserved, every file whole.
 
-    And what was bought twice could not be avoided, and is listed.
+    And what was bought twice could not be avoided, and is listed: how often, by the cause.
     """
-    logging.getLogger("proof").info("bought twice: %s", bought_twice(gallery, app.truth.calls))
+    twice = bought_twice(gallery, app.truth.calls)
+    logging.getLogger("proof").info("bought twice: %s", twice)
     totals = gallery.ledger.totals()
     assert totals.settled <= app.truth.dollars <= totals.committed
     calls = app.truth.calls
@@ -107,6 +108,7 @@ def accounted(gallery: Gallery, app: OfflineApp) -> None:
     items = list(gallery.each())
     assert sum((item.total_billed for item in items), Decimal(0)) == totals.settled
     assert not [one for one in gallery.verify(full=True) if one.level == "error"]
+    return twice
 
 
 def answered_once(gallery: Gallery, count: int) -> None:
@@ -271,14 +273,15 @@ def test_a_killed_run_goes_on_with_the_rest_only(tmp_path: Path, zygote: Zygote)
     with OfflineServer(OfflineApp()) as server:
         fire = Fire(zygote, server, tmp_path, photos)
         assert fire.killed(count * 37 // 100, concurrency=WORKERS)
-        before = server.app.truth.requests
         summary = fire.ended(fire.begin(concurrency=WORKERS))
         assert summary["captioned"] + summary["skipped"] == count
-        assert server.app.truth.requests <= count + WORKERS
-        assert server.app.truth.requests - before <= count - before + WORKERS
         with Gallery(tmp_path / "g") as gallery:
             answered_once(gallery, count)
-            accounted(gallery, server.app)
+            twice = accounted(gallery, server.app)
+        # The rest, what was under way at the kill, and answers that a busy machine gave too late.
+        assert twice["killed"] <= WORKERS
+        assert set(twice) <= {"killed", "late"}
+        assert server.app.truth.requests == count + twice.total()
 
 
 @pytest.mark.parametrize(
