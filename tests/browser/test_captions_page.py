@@ -73,7 +73,9 @@ def page(open_page):
 def add(page, *names):
     page.locator(".cp-file").set_input_files([PHOTOS / name for name in names])
     button(page).wait_for()
-    expect(page.locator(".cp-shot .hp-small", has_text="kB")).to_have_count(len(names))
+    for name in names:
+        shot = page.locator(".cp-shot", has=page.locator(".cp-shotname", has_text=name))
+        expect(shot.locator(".hp-small", has_text="kB")).to_have_count(1)
 
 
 def button(page):
