@@ -81,6 +81,75 @@ function debounce(wait, action) {
 
 const typing = (target) => target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select") !== null;
 
+const AGAIN = 4_000; // milliseconds without a confirmation until a message is sent again
+const LOST = 10_000; // without any message until nobody seems to be there
+const MOST_AGAIN = 50;
+
+/**
+ * Messages to the kernel, each taken once and in order (`inbox.py` is the other end): numbered, kept
+ * until they are confirmed, and sent again, because a socket that reconnects may lose one.
+ */
+class Outbox {
+  constructor(model, lost) {
+    this.model = model;
+    this.lost = lost;
+    this.sender = Math.random().toString(36).slice(2); // tells this page from another on its kernel
+    this.number = 0;
+    this.waiting = new Map();
+    this.mute = false;
+  }
+
+  post(message, buffers) {
+    this.number += 1;
+    const sent = { ...message, sender: this.sender, number: this.number };
+    if (!this.waiting.size) this.confirmedAt = this.heardAt = Date.now();
+    this.waiting.set(this.number, { sent, buffers });
+    this.model.send(sent, undefined, buffers);
+    this.timer ??= setTimeout(() => this.look(0), AGAIN);
+  }
+
+  /** Sends again what is not confirmed, three times, and tells when nobody seems to be there. */
+  look(asked) {
+    this.timer = null;
+    if (!this.waiting.size) return;
+    const unconfirmed = Date.now() - this.confirmedAt;
+    const again = unconfirmed >= AGAIN * (asked + 1) && asked < 3;
+    try {
+      for (const { sent, buffers } of again ? [...this.waiting.values()].slice(0, MOST_AGAIN) : []) {
+        // A large piece of a file may still be on its way.
+        if (!buffers || unconfirmed >= LOST) this.model.send(sent, undefined, buffers);
+      }
+    } catch {
+      // The kernel is gone for good: told below.
+    }
+    this.timer = setTimeout(() => this.look(asked + again), AGAIN / 2);
+    if (Date.now() - this.heardAt >= LOST && !this.mute) {
+      this.mute = true;
+      this.lost();
+    }
+  }
+
+  /** Takes note of a message from the kernel; true when it ends a silence that was told. */
+  heard(message) {
+    const back = this.mute;
+    this.mute = false;
+    this.heardAt = Date.now();
+    const numbers = message.heard?.[this.sender];
+    if (numbers) {
+      for (const number of numbers) this.waiting.delete(number);
+      this.confirmedAt = this.heardAt;
+      clearTimeout(this.timer);
+      this.timer = this.waiting.size ? setTimeout(() => this.look(0), AGAIN) : null;
+    }
+    return back;
+  }
+
+  dispose() {
+    clearTimeout(this.timer);
+    this.waiting.clear();
+  }
+}
+
 /**
  * A page over its state in the kernel: custom messages both ways, nothing in synced traits.
  * A subclass has `build`, `handlers` (by the name in `show`), and may have `resize`.
@@ -89,6 +158,8 @@ class Page {
   constructor(model, root, name) {
     this.model = model;
     this.root = root;
+    this.outbox = new Outbox(model, () => this.noAnswer());
+    this.lost = "No answer for ten seconds: the connection may be gone. Reload the page; what was not marked as saved may be lost.";
     this.prepare?.();
     this.root.classList.add("hp");
     // JupyterLab leaves keys alone below this mark; without it "0" and "5" are its shortcuts.
@@ -161,19 +232,18 @@ class Page {
   }
 
   send(message, buffers) {
-    this.model.send(message, undefined, buffers);
-    if (message.do === "close" || message.do === "tints") return; // nothing answers these
-    this.silence ??= setTimeout(() => {
-      this.silence = null;
-      this.showError({ text: this.lost ?? "No answer for ten seconds: the connection may be gone. Reload the page; what was not marked as saved may be lost." });
-    }, 10_000);
+    this.outbox.post(message, buffers);
   }
 
   receive(message, buffers) {
-    clearTimeout(this.silence);
-    this.silence = null;
+    if (this.outbox.heard(message) && this.alert.textContent === this.lost) this.alert.hidden = true;
     if (message.show === "pages") this.showPages(message.pages);
     this.handlers(message, buffers)[message.show]?.();
+  }
+
+  /** Nobody answered for ten seconds: told here, and taken back when somebody does. */
+  noAnswer() {
+    this.say(this.lost);
   }
 
   showError(message) {
@@ -203,7 +273,7 @@ class Page {
   }
 
   dispose() {
-    clearTimeout(this.silence);
+    this.outbox.dispose();
     this.watch.disconnect();
     this.resized.disconnect();
     this.system.removeEventListener("change", this.look);

@@ -2,19 +2,23 @@
 
 Nothing is kept in synced traits, so that a saved notebook holds no pictures and no texts. A
 message from the page is `{"do": name, ...}` (with binary buffers), one to it `{"show": name, ...}`.
+The page numbers its messages; whatever is sent to it next confirms them (`inbox` tells why).
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import anywidget
 
+from playground.widgets.inbox import Inbox
+from playground.widgets.inbox import Message as Message
+
 _HERE = Path(__file__).parent
-Message = dict[str, Any]
 Answer = Callable[[Message], None]
 
 PAGES = {
@@ -67,12 +71,27 @@ class PageView(anywidget.AnyWidget):
         super().__init__()
         self.answers: Mapping[str, Answer] = {}
         self.buffers: list[memoryview] = []
+        self._inbox = Inbox()
+        self._turn = threading.RLock()
         self.on_msg(self._receive)
 
     def _receive(self, _widget: Any, message: Message, buffers: list[memoryview]) -> None:
+        with self._turn:
+            for each, its_buffers in self._inbox.take(message, buffers):
+                self._answer(each, its_buffers)
+        heard = self._inbox.heard()
+        if heard:
+            super().send({"show": "heard", "heard": heard})
+
+    def _answer(self, message: Message, buffers: list[memoryview]) -> None:
         if message.get("do") == "open":
             self.send({"show": "pages", "pages": neighbours(self.notebook)})
         answer = self.answers.get(str(message.get("do")))
         if answer is not None:
             self.buffers = buffers
             answer(message)
+
+    def send(self, content: Message, buffers: list[bytes] | None = None) -> None:
+        """Send to the page; what it sent, and was not confirmed yet, is confirmed along with it."""
+        heard = self._inbox.heard()
+        super().send({**content, "heard": heard} if heard else content, buffers)

@@ -253,6 +253,10 @@ class GalleryPage extends Page {
     this.compare.picture(message.id, this.lightbox.pictures.get(message.id)?.url);
   }
 
+  noAnswer() {
+    this.showError({ text: this.lost });
+  }
+
   showError(message) {
     this.grid.setAttribute("aria-busy", "false");
     if (message.changes) this.waiting.length = 0;

@@ -224,6 +224,53 @@ def test_a_page_that_the_widget_manager_gave_up_on_is_asked_for_once_more(page, 
     assert page.evaluate("localStorage.getItem('loads')") == "3"  # not again within a minute
 
 
+class Lossy:
+    """The socket of a page to its kernel, which loses what `gone` says, both ways."""
+
+    def __init__(self, page):
+        self.gone = lambda outwards, data: False
+        self.lost = 0
+        page.route_web_socket(re.compile("/channels"), self._between)
+
+    def _between(self, socket):
+        kernel = socket.connect_to_server()
+        socket.on_message(lambda data: self._pass(kernel, data, outwards=True))
+        kernel.on_message(lambda data: self._pass(socket, data, outwards=False))
+
+    def _pass(self, to, data, *, outwards):
+        raw = data if isinstance(data, bytes) else data.encode()
+        if self.gone(outwards, raw):
+            self.lost += 1
+        else:
+            to.send(data)
+
+
+def test_messages_that_the_connection_loses_are_sent_again_and_nothing_is_bought_twice(
+    page, places
+):
+    way = Lossy(page)
+    go(page, places, "1_playground")
+    write(page, "two boats that got lost")
+    expect(page.locator(".hp-go .hp-primary")).to_contain_text("$0.0")
+    bought = page.locator(".hp-strip .hp-tile").count()
+    # The last thing that was typed never arrives at first: the price follows nevertheless.
+    way.gone = lambda outwards, data: outwards and b"many more words" in data and way.lost < 1
+    write(page, "two boats that got lost, with many more words than before")
+    expect(page.locator(".hp-count")).to_contain_text("12 tokens")
+    assert way.lost == 1
+    # The order to buy arrives, but nothing comes back: it is told, asked again, and bought once.
+    way.gone = lambda outwards, data: not outwards
+    page.locator(".hp-go .hp-primary").click()
+    alert = page.get_by_role("alert").filter(has_text="No answer")
+    expect(alert).to_be_visible()
+    way.gone = lambda outwards, data: False
+    expect(alert).to_be_hidden()
+    page.reload()
+    expect(page.locator(".hp-result .hp-prompt")).to_contain_text("with many", timeout=90_000)
+    assert page.locator(".hp-strip .hp-tile").count() == bought + 1
+    untouched(page)
+
+
 def test_axe_finds_nothing_serious_wide_and_narrow_in_light_and_dark(page, places, audit):
     for name in ("1_playground", "2_captions"):
         go(page, places, name)
