@@ -193,6 +193,18 @@ def test_low_detail_is_found_to_be_the_dearer_one_where_it_is():
     assert "Low is the dearer one" in figure.answer
 
 
+def test_the_cheapest_model_is_named_with_those_that_may_cost_less():
+    made = what_if(Job(), DAY)
+    (figure,) = [each for each in made.figures if "cheapest" in each.question]
+    most = {bar.name: bar.value for bar in figure.bars}
+    least = {bar.name: bar.low for bar in figure.bars}
+    name = min(most, key=most.__getitem__)
+    rivals = [one for one in least if one != name and least[one] < most[name]]
+    assert rivals
+    assert f"it is {name} (" in figure.answer
+    assert all(one in figure.answer for one in rivals[:3])
+
+
 @pytest.mark.parametrize(
     ("job", "words"),
     [

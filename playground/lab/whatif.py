@@ -329,13 +329,27 @@ def _by_model(job: Job, day: dt.date, book: Catalog, amounts: list[Priced]) -> F
     if job.model not in {name for name, _ in shown}:
         shown += [pair for pair in found if pair[0] == job.model]
     amounts += [price for _, price in shown]
-    cheapest, price = found[0]
     return _bars(
         f"Which model is cheapest for {job.photos:,} such photos?",
-        f"At the prices of {day} it is {cheapest}, for {price.text}.",
+        _cheapest(found, day),
         "Model",
         shown,
         job.model,
+    )
+
+
+def _cheapest(found: list[tuple[str, Priced]], day: dt.date) -> str:
+    """Which one it is, or which it may be where the ranges overlap."""
+    (name, price), *others = found
+    most = price.high or Decimal(0)
+    rivals = [one for one, its in others if its.low is not None and its.low < most]
+    if not rivals:
+        return f"At the prices of {day} it is {name}, for {price.text}."
+    *first, last = [*rivals[:3], *([f"{len(rivals) - 3} more"] if len(rivals) > 3 else [])]
+    few = f"{', '.join(first)} or {last}" if first else last
+    return (
+        f"At the prices of {day} it is {name} ({price.text}) by the most that it can cost; what is "
+        f"known of {few} reaches below that, so it may be cheaper."
     )
 
 
