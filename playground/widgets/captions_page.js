@@ -207,6 +207,12 @@ class CaptionsPage extends Page {
 
   /** Radio buttons that look like chips; the arrow keys move, as in a radio group. */
   radios(group, name, entries, chosen, pick) {
+    const shown = JSON.stringify(entries);
+    if (group.dataset.shown === shown) {
+      for (const input of group.querySelectorAll("input")) input.checked = input.value === String(chosen);
+      return;
+    }
+    group.dataset.shown = shown;
     const focused = group.contains(document.activeElement);
     group.replaceChildren(...entries.map(({ value, label, detail }) => {
       const input = el("input", { type: "radio", name: `${this.unique}-${name}`, value: String(value), onchange: () => pick(value) });
@@ -295,7 +301,8 @@ class CaptionsPage extends Page {
     this.showModels(estimate.models);
     this.showLengths(estimate.lengths);
     this.promptCount.replaceChildren(`The prompt: ${estimate.prompt_tokens} tokens`);
-    this.promptBox.textContent = estimate.prompt;
+    const prompt = estimate.prompt ?? this.options.own; // what was typed is not sent back
+    if (this.promptBox.textContent !== prompt) this.promptBox.textContent = prompt;
     if (this.schemaStatus) {
       this.schemaStatus.textContent = estimate.schema_problem;
       this.schemaStatus.className = "hp-status hp-bad";
@@ -321,6 +328,9 @@ class CaptionsPage extends Page {
 
   showModels(rows) {
     const chosen = this.options.models;
+    const shown = JSON.stringify([chosen, rows.map(({ model, price }) => [model, price])]);
+    if (this.models.dataset.shown === shown) return;
+    this.models.dataset.shown = shown;
     const focused = this.models.contains(document.activeElement) ? document.activeElement.dataset.model : null;
     this.models.replaceChildren(...chosen.map((name, n) => {
       const row = rows.find((one) => one.model === name);

@@ -24,6 +24,9 @@ from playground.widgets.gallery import head_values
 from playground.widgets.picker import picks_message
 
 
+_TYPED = frozenset({"own", "language", "vocabulary", "schema", "alt_limit"})
+
+
 class CaptionsView(PageView):
     """The captions page over its state; display it in JupyterLab or Voilà."""
 
@@ -144,7 +147,12 @@ class CaptionsView(PageView):
 
     def _show_estimate(self, estimate: Estimate) -> None:
         options = option_values(self.page.options)
-        self.send({"show": "estimate", "options": options, **estimate_values(estimate)})
+        # What is typed stays as it stands on the page; it may be long, and this is for every key.
+        kept = {name: value for name, value in options.items() if name not in _TYPED}
+        values = estimate_values(estimate)
+        if estimate.prompt == options["own"]:
+            values["prompt"] = None
+        self.send({"show": "estimate", "options": kept, **values})
 
     def _show_view(self, view: View | None) -> None:
         if view is None:
