@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,11 +14,11 @@ from playground.widgets.inbox import MOST_EARLY, Inbox
 
 
 def numbered(number, sender="tab", **more):
-    return {"do": "note", "sender": sender, "number": number, **more}
+    return {"do": "note", "posted": [sender, number], **more}
 
 
 def taken(inbox, number, sender="tab"):
-    return [message["number"] for message, _ in inbox.take(numbered(number, sender), [])]
+    return [message["posted"][1] for message, _ in inbox.take(numbered(number, sender), [])]
 
 
 def test_a_message_that_comes_twice_is_taken_once_and_confirmed_twice():
@@ -48,7 +49,13 @@ def test_tabs_do_not_wait_for_each_other():
 
 def test_without_a_number_or_with_a_strange_one_a_message_is_taken_as_it_comes():
     inbox = Inbox()
-    for strange in ({"do": "x"}, numbered("1"), numbered(None), numbered(1, sender=3)):
+    for strange in (
+        {"do": "x"},
+        numbered("1"),
+        numbered(None),
+        numbered(1, sender=3),
+        {"posted": 3},
+    ):
         assert inbox.take(strange, []) == [(strange, [])]
     assert inbox.heard() == {}
 
@@ -76,7 +83,8 @@ class Heard(PageView):
         self.sent, self.noted = [], []
         super().__init__()
         self.answers = {
-            "note": lambda message: self.noted.append(message["number"]),
+            "note": lambda message: self.noted.append(message["posted"][1]),
+            "fail": lambda message: 1 // 0,
             "ask": lambda message: self.send({"show": "answer"}),
         }
 
@@ -87,7 +95,7 @@ class Heard(PageView):
 
 def test_an_answer_confirms_and_where_none_is_due_a_message_of_its_own_does():
     page = Heard()
-    page._receive(page, {"do": "ask", "sender": "tab", "number": 1}, [])
+    page._receive(page, numbered(1) | {"do": "ask"}, [])
     page._receive(page, numbered(2), [])
     page._receive(page, numbered(2), [])
     assert page.sent == [
@@ -96,6 +104,17 @@ def test_an_answer_confirms_and_where_none_is_due_a_message_of_its_own_does():
         {"show": "heard", "heard": {"tab": [2]}},
     ]
     assert page.noted == [2]
+
+
+def test_one_that_fails_keeps_none_of_the_others_from_being_answered():
+    page = Heard()
+    page._receive(page, numbered(3), [])
+    page._receive(page, numbered(2) | {"do": "fail"}, [])
+    with pytest.raises(ZeroDivisionError):
+        page._receive(page, numbered(1), [])
+    page._receive(page, numbered(4), [])
+    assert page.noted == [1, 3, 4]
+    assert page.sent[-1]["heard"] == {"tab": [1, 2, 3, 4]}
 
 
 def test_threads_that_receive_at_once_keep_the_order():

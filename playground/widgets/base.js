@@ -101,7 +101,7 @@ class Outbox {
 
   post(message, buffers) {
     this.number += 1;
-    const sent = { ...message, sender: this.sender, number: this.number };
+    const sent = { ...message, posted: [this.sender, this.number] };
     if (!this.waiting.size) this.confirmedAt = this.heardAt = Date.now();
     this.waiting.set(this.number, { sent, buffers });
     this.model.send(sent, undefined, buffers);

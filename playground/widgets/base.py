@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,10 @@ class PageView(anywidget.AnyWidget):
         self.on_msg(self._receive)
 
     def _receive(self, _widget: Any, message: Message, buffers: list[memoryview]) -> None:
-        with self._turn:
-            for each, its_buffers in self._inbox.take(message, buffers):
-                self._answer(each, its_buffers)
+        with self._turn, ExitStack() as answers:
+            # All are answered, in order, whatever one of them raises.
+            for arrived in reversed(self._inbox.take(message, buffers)):
+                answers.callback(self._answer, *arrived)
         heard = self._inbox.heard()
         if heard:
             super().send({"show": "heard", "heard": heard})

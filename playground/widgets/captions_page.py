@@ -23,7 +23,6 @@ from playground.widgets.base import Message, PageView, script, style
 from playground.widgets.gallery import head_values
 from playground.widgets.picker import picks_message
 
-
 _TYPED = frozenset({"own", "language", "vocabulary", "schema", "alt_limit"})
 
 

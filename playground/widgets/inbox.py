@@ -32,11 +32,13 @@ class Inbox:
     def take(self, message: Message, buffers: list[memoryview]) -> list[Arrived]:
         """What is to be answered now: this message and those that waited for it, in order.
 
-        One without a number (`{"sender": "tab", "number": 1, …}`) is answered at once.
+        One without a number (`{"posted": ["tab", 1], …}`) is answered at once.
         """
-        sender, number = message.get("sender"), message.get("number")
-        if not isinstance(sender, str) or not isinstance(number, int):
-            return [(message, buffers)]
+        match message.get("posted"):
+            case [str(sender), int(number)]:
+                pass
+            case _:
+                return [(message, buffers)]
         with self._lock:
             expected = self._next.get(sender, 1)
             if number < expected:
