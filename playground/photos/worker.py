@@ -97,6 +97,8 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
             f"at most {max_pixels:,} are decoded"
         )
         raise Refused(msg)
+    # All of it is in memory: in one piece, not in 64 kB that are joined again each time.
+    image.decodermaxblock = max(image.decodermaxblock, len(data))
     return image
 
 

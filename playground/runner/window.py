@@ -56,9 +56,11 @@ _NOT_SENT_TRIES = 3
 _STOPPING = frozenset({"quota", "auth", "permission", "not_found", "redirect", "not_sent"})
 _AT_ONCE = 64
 # What is asked of the ledger waits so long for company: a transaction costs as much for one
-# call as for ten. A settlement keeps no other call waiting, so it may wait longer when many do.
+# call as for ten. A settlement keeps no other call waiting, so it may wait longer when many do;
+# and where photos are what is waited for, not calls, a quarter of a second costs nothing.
 _COMPANY_SECONDS = 0.008
 _MUCH_COMPANY_SECONDS = 0.032
+_IDLE_COMPANY_SECONDS = 0.25
 _MUCH_COMPANY = 32
 # Answers that wait to be settled while other calls have taken their places.
 _SETTLING = 64
@@ -320,8 +322,8 @@ class Window:
         self._ahead = asyncio.Semaphore(_AHEAD)
         self._making: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(self._concurrency)
-        self._reserving = _Together(self._reserve, self._bookers, lambda: _COMPANY_SECONDS)
-        self._settling = _Together(self._settle, self._bookers, self._company)
+        self._reserving = _Together(self._reserve, self._bookers, self._company_of_calls)
+        self._settling = _Together(self._settle, self._bookers, self._company_of_answers)
         self._wire: Wire | None = self._client.wire()
         looking = asyncio.create_task(self._look_for_sleep())
         sharing = asyncio.create_task(self._share_limits())
@@ -472,9 +474,19 @@ class Window:
         ready.size_bytes, ready.upload, ready.body = 0, None, None
         self._room.set()
 
-    def _company(self) -> float:
+    def _company_of_calls(self) -> float:
+        return _IDLE_COMPANY_SECONDS if self._photos_are_slow() else _COMPANY_SECONDS
+
+    def _company_of_answers(self) -> float:
+        if self._photos_are_slow():
+            return _IDLE_COMPANY_SECONDS
         much = self._under_way >= _MUCH_COMPANY
         return _MUCH_COMPANY_SECONDS if much else _COMPANY_SECONDS
+
+    def _photos_are_slow(self) -> bool:
+        """Whether most places for calls are free while more photos are being made ready."""
+        free = self._under_way < min(_MUCH_COMPANY, self._concurrency // 2)
+        return free and bool(self._making) and not self._tight
 
     async def _one(self, ready: _Ready) -> None:
         """Ask about one photo, with the retries that its outcomes allow."""
@@ -492,6 +504,9 @@ class Window:
             return False
         ends = self._ends
         reserved = await self._reserving.ask(ready)
+        if reserved is None:
+            pace.unused()
+            return False
         if isinstance(reserved, CapReached) and (self._under_way or ends != self._ends):
             pace.unused()
             self._tight = True
@@ -665,7 +680,10 @@ class Window:
 
     # -- in the ledger's threads ---------------------------------------------------------------
 
-    def _reserve(self, some: list[_Ready]) -> Sequence[Reserved | Taken | PlaygroundError]:
+    def _reserve(self, some: list[_Ready]) -> Sequence[Reserved | Taken | PlaygroundError | None]:
+        """A reservation each, or why not; None when the run was stopped meanwhile."""
+        if self._stopping.is_set():
+            return [None for _ in some]
         asked = [Asked(one.job.request, one.job.key, one.quote) for one in some]
         bulk = self._gallery.ledger.bulk
         try:
