@@ -11,10 +11,10 @@ Figures (2 cores): small photos as they are 2 times the peer's photos a second a
 each; 12 megapixels as they are 1.5 times; resized over 100 Mbit/s 8 times with a tenth of the
 bytes. With `--resize` the share of this machine's own limit (decode, resize, encode, nothing
 else, with Pillow and, where it is installed, simplejpeg: the better one counts) is measured in the
-same run; its figure is 80 %. The same with an allocator that keeps its
-memory, as our decoders have it, is told beside it. `--turned` is the share of photos with an orientation tag, which are
-turned upright before they are sent unless `--as-is` leaves them. Prints one JSON line, with
-`--all` one for each of the rows above.
+same run; its figure is 80 %. The same with an allocator that keeps its memory, as our decoders
+have it, is told beside it. `--turned` is the share of photos with an orientation tag, which are
+turned upright before they are sent unless `--as-is` leaves them. Prints one JSON line, with `--all`
+one for each of the rows above.
 """
 
 from __future__ import annotations
