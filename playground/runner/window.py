@@ -484,9 +484,10 @@ class Window:
         return _MUCH_COMPANY_SECONDS if much else _COMPANY_SECONDS
 
     def _photos_are_slow(self) -> bool:
-        """Whether most places for calls are free while more photos are being made ready."""
+        """Whether most places for calls, and most room, are free while more are being made ready."""
         free = self._under_way < min(_MUCH_COMPANY, self._concurrency // 2)
-        return free and bool(self._making) and not self._tight
+        room = self._bytes < _READY_BYTES // 4
+        return free and room and bool(self._making) and not self._tight
 
     async def _one(self, ready: _Ready) -> None:
         """Ask about one photo, with the retries that its outcomes allow."""
