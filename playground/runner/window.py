@@ -484,7 +484,7 @@ class Window:
         return _MUCH_COMPANY_SECONDS if much else _COMPANY_SECONDS
 
     def _photos_are_slow(self) -> bool:
-        """Whether most places for calls, and most room, are free while more are being made ready."""
+        """Whether most places for calls, and most room, are free while more photos are made."""
         free = self._under_way < min(_MUCH_COMPANY, self._concurrency // 2)
         room = self._bytes < _READY_BYTES // 4
         return free and room and bool(self._making) and not self._tight
