@@ -46,6 +46,9 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "browser" in item.path.parts:
             item.add_marker(pytest.mark.browser)
+            # A machine that others use may stall for longer than any patience. What is run again
+            # is listed in the report (R): once is bad luck, twice is a bug.
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="session")
