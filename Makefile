@@ -34,7 +34,7 @@ check: lint test ## what CI runs: format, lint, types, then all tests (notebooks
 lint: $(VENV)/.ready-test ## format, lint and types only
 	@$(IN) -m ruff format --check .
 	@$(IN) -m ruff check .
-	@$(IN) -m mypy
+	@$(IN) -m mypy --num-workers auto
 
 clean: ## remove .venv and caches; galleries stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
