@@ -11,17 +11,15 @@ each is durable before the next step. A retry is a new, booked attempt.
 from __future__ import annotations
 
 import asyncio
-import queue
 import secrets
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from playground import photos
 from playground.catalog import Rates
@@ -30,6 +28,7 @@ from playground.provider.client import limit_of, patience
 from playground.provider.wire import Body, Form, Wire, wall_seconds
 from playground.runner import booking
 from playground.runner.company import MEET_SECONDS, Company
+from playground.runner.crew import Place, Together, Workers
 from playground.runner.plan import Job, Plan, Row
 from playground.runner.progress import Newest
 from playground.runner.rate import Pace
@@ -43,10 +42,6 @@ if TYPE_CHECKING:
     from playground.provider.client import Client
     from playground.store import Gallery
 
-T = TypeVar("T")
-A = TypeVar("A")
-B = TypeVar("B")
-
 GRACE_SECONDS = 10.0
 # After this the limit is not a pace but a pause, which a person should decide about.
 _LONGEST_WAIT_SECONDS = 300.0
@@ -54,7 +49,6 @@ _RATE_LIMIT_TRIES = 8
 _NOT_SENT_TRIES = 3
 # One reason for all photos: going on would only repeat it.
 _STOPPING = frozenset({"quota", "auth", "permission", "not_found", "redirect", "not_sent"})
-_AT_ONCE = 64
 # What is asked of the ledger waits so long for company: a transaction costs as much for one
 # call as for ten. A settlement keeps no other call waiting, so it may wait longer when many do;
 # and where photos are what is waited for, not calls, a quarter of a second costs nothing.
@@ -81,104 +75,6 @@ _OTHERS_SECONDS = 120.0
 def asleep_seconds() -> float:
     """How long the computer has slept, since some moment."""
     return wall_seconds() - time.monotonic()
-
-
-class Workers:
-    """Daemon threads: a call that hangs must not keep an interrupted program from ending."""
-
-    def __init__(self, count: int, name: str) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._count, self._name, self._started, self._busy = count, name, 0, 0
-
-    async def do(self, job: Callable[..., T], *arguments: Any) -> T:
-        """Run `job` in one of the threads, and wait for it."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def work() -> None:
-            try:
-                result = job(*arguments)
-            except BaseException as problem:
-                _tell(loop, future, None, problem)
-            else:
-                _tell(loop, future, result, None)
-
-        if self._busy >= self._started < self._count:
-            self._started += 1
-            threading.Thread(target=self._serve, name=self._name, daemon=True).start()
-        self._busy += 1
-        self._jobs.put(work)
-        try:
-            return await future
-        finally:
-            self._busy -= 1
-
-    def _serve(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-
-    def close(self) -> None:
-        """End the threads when they are done."""
-        for _ in range(self._started):
-            self._jobs.put(None)
-
-
-def _tell(
-    loop: asyncio.AbstractEventLoop,
-    future: asyncio.Future[Any],
-    result: Any,
-    problem: BaseException | None,
-) -> None:
-    def tell() -> None:
-        if future.done():
-            return
-        if problem is None:
-            future.set_result(result)
-        else:
-            future.set_exception(problem)
-
-    try:
-        loop.call_soon_threadsafe(tell)
-    except RuntimeError:
-        return  # the loop is gone: nobody waits any more
-
-
-class _Together(Generic[A, B]):
-    """Collects what is asked at the same time, and has it done at once."""
-
-    def __init__(
-        self,
-        do: Callable[[list[A]], Sequence[B]],
-        workers: Workers,
-        company_seconds: Callable[[], float],
-    ) -> None:
-        self._do, self._workers, self._company_seconds = do, workers, company_seconds
-        self._waiting: deque[tuple[A, asyncio.Future[B]]] = deque()
-        self._running: asyncio.Task[None] | None = None
-
-    async def ask(self, one: A) -> B:
-        future: asyncio.Future[B] = asyncio.get_running_loop().create_future()
-        self._waiting.append((one, future))
-        if self._running is None:
-            self._running = asyncio.get_running_loop().create_task(self._drain())
-        return await future
-
-    async def _drain(self) -> None:
-        while self._waiting:
-            if len(self._waiting) < _AT_ONCE:
-                await asyncio.sleep(self._company_seconds())
-            some = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
-            try:
-                answers = await self._workers.do(self._do, [one for one, _ in some])
-            except BaseException as problem:
-                for _, future in some:
-                    if not future.done():
-                        future.set_exception(problem)
-                continue
-            for (_, future), answer in zip(some, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
-        self._running = None
 
 
 class _Lane:
@@ -212,26 +108,6 @@ class _Tries:
     unknown: int = 0
     limited: int = 0
     lost: int = 0
-
-
-class _Place:
-    """One of the calls that may be under way; left early once the provider is done with it."""
-
-    def __init__(self, places: asyncio.Semaphore) -> None:
-        self._places: asyncio.Semaphore | None = places
-
-    async def __aenter__(self) -> Self:
-        assert self._places is not None
-        await self._places.acquire()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.leave()
-
-    def leave(self) -> None:
-        places, self._places = self._places, None
-        if places is not None:
-            places.release()
 
 
 class Window:
@@ -322,8 +198,8 @@ class Window:
         self._ahead = asyncio.Semaphore(_AHEAD)
         self._making: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(self._concurrency)
-        self._reserving = _Together(self._reserve, self._bookers, self._company_of_calls)
-        self._settling = _Together(self._settle, self._bookers, self._company_of_answers)
+        self._reserving = Together(self._reserve, self._bookers, self._company_of_calls)
+        self._settling = Together(self._settle, self._bookers, self._company_of_answers)
         self._wire: Wire | None = self._client.wire()
         looking = asyncio.create_task(self._look_for_sleep())
         sharing = asyncio.create_task(self._share_limits())
@@ -493,11 +369,11 @@ class Window:
         """Ask about one photo, with the retries that its outcomes allow."""
         tries = _Tries()
         while not self._stopping.is_set():
-            async with _Place(self._places) as place:
+            async with Place(self._places) as place:
                 if not await self._tried(ready, tries, place):
                     return
 
-    async def _tried(self, ready: _Ready, tries: _Tries, place: _Place) -> bool:
+    async def _tried(self, ready: _Ready, tries: _Tries, place: Place) -> bool:
         """One attempt; whether another one may follow."""
         row, lane = ready.row, self._lanes[ready.job.request.model]
         pace = lane.pace
