@@ -190,8 +190,8 @@ def runs(server: OfflineServer, photos: Path, place: Path, asked: argparse.Names
         "plan_seconds": round(max(one["plan"] for one in resumed), 2),
         "peak_mb": round(peak),
         "growth_mb": round(growth),
-        # The last run finds nothing left to ask: all of it is answered.
-        "captioned": told[-1]["skipped"] if not told[-1]["planned"] else 0,
+        # With the last run, which finds little or nothing left to ask, all of it is answered.
+        "captioned": lines[-1]["skipped"] + lines[-1]["captioned"],
     }
 
 
