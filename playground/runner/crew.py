@@ -14,6 +14,8 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 _AT_ONCE = 64
+# How often the wait for company is thought over.
+_LOOK_SECONDS = 0.008
 
 
 class Workers:
@@ -98,8 +100,10 @@ class Together(Generic[A, B]):
 
     async def _drain(self) -> None:
         while self._waiting:
-            if len(self._waiting) < _AT_ONCE:
-                await asyncio.sleep(self._company_seconds())
+            waited = 0.0
+            while len(self._waiting) < _AT_ONCE and waited < self._company_seconds():
+                await asyncio.sleep(_LOOK_SECONDS)
+                waited += _LOOK_SECONDS
             some = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
             try:
                 answers = await self._workers.do(self._do, [one for one, _ in some])

@@ -149,7 +149,7 @@ class Window:
         self._bytes = 0
         self._deferred: list[Row] = []
         # Near a cap a call waits until another one has ended and freed what it did not cost.
-        self._under_way = self._ends = self._loose = 0
+        self._under_way = self._ends = self._loose = self._busy = 0
         self._tight = False
         # More than the decoding children: photos that go as they are need not wait for theirs, and
         # most of the time a disk is waited for.
@@ -337,11 +337,13 @@ class Window:
             if ready is None:
                 return
             self._ahead.release()
+            self._busy += 1
             try:
                 await self._one(ready)
             except Exception as problem:
                 self._fault(problem)
             finally:
+                self._busy -= 1
                 self._let_go(ready)
 
     def _let_go(self, ready: _Ready) -> None:
@@ -360,10 +362,10 @@ class Window:
         return _MUCH_COMPANY_SECONDS if much else _COMPANY_SECONDS
 
     def _photos_are_slow(self) -> bool:
-        """Whether most places for calls, and most room, are free while more photos are made."""
-        free = self._under_way < min(_MUCH_COMPANY, self._concurrency // 2)
+        """Whether half of the crew, and most room, is idle while more photos are being made."""
+        idle = self._busy < min(2 * _MUCH_COMPANY, self._concurrency) // 2
         room = self._bytes < _READY_BYTES // 4
-        return free and room and bool(self._making) and not self._tight
+        return idle and room and bool(self._making) and not self._tight
 
     async def _one(self, ready: _Ready) -> None:
         """Ask about one photo, with the retries that its outcomes allow."""
