@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -167,6 +168,18 @@ class Hurried:
 COMMAND = [sys.executable, "-m", "playground", "caption", "photos", "--via", "batch"]
 
 
+def pressed_ctrl_c(program: subprocess.Popen[str]) -> tuple[str, str]:
+    """What it printed after Ctrl-C, pressed again like a person does when nothing happens.
+
+    Python drops an interrupt that arrives while it clears an object away.
+    """
+    for _ in range(3):
+        program.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return program.communicate(timeout=30)
+    raise AssertionError("it does not end")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends the signal of Ctrl-C")
 def test_ctrl_c_says_how_to_come_back(place: Path) -> None:
     with OfflineServer(OfflineApp(faults="batch-stuck")) as server:
@@ -179,8 +192,7 @@ def test_ctrl_c_says_how_to_come_back(place: Path) -> None:
             while not [b for b in gallery.ledger.batches.unfinished() if b.phase == "running"]:
                 assert begun.poll() is None
                 threading.Event().wait(0.02)
-        begun.send_signal(signal.SIGINT)
-        out, err = begun.communicate(timeout=60)
+        out, err = pressed_ctrl_c(begun)
         assert begun.returncode == 130, err
         document = json.loads(out)
         assert document["waiting"] == 4

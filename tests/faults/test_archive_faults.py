@@ -281,7 +281,10 @@ def test_a_killed_run_goes_on_with_the_rest_only(tmp_path: Path, zygote: Zygote)
         # The rest, what was under way at the kill, and answers that a busy machine gave too late.
         assert twice["killed"] <= WORKERS
         assert set(twice) <= {"killed", "late"}
-        assert server.app.truth.requests == count + twice.total()
+        # One that the kill cut off while it was being sent arrived, too, but was not billed.
+        bills = [call for call in server.app.truth.calls if call.billed]
+        assert len(bills) == count + twice.total()
+        assert server.app.truth.requests - len(bills) <= WORKERS - twice["killed"]
 
 
 @pytest.mark.parametrize(
